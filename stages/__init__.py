@@ -1,0 +1,1 @@
+"""Image side: the stages, each run inside its own image under the step contract; never imports coralline."""

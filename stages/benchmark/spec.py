@@ -1,0 +1,60 @@
+"""What the benchmark stage needs and makes: accuracy on the test split and batch-1 latency of one file on one runtime."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+from stages.spec import Input, Output, Parameter, Spec, Variant
+
+RUNTIMES: Dict[str, str] = {
+    "keras-cpu": "the Keras model in TensorFlow 2.15, on the CPU",
+    "keras-gpu": "the Keras model in TensorFlow 2.15, on a GPU",
+    "tflite-cpu": "a TFLite file in tflite-runtime 2.14.0, on the CPU",
+    "edgetpu": "a compiled TFLite file on a USB Edge TPU, libedgetpu 16.0",
+}
+
+_IMAGES = {"dataset": Input(stage="dataset"), "data": Input(external="data", keyed=False)}
+
+SPEC = Spec(
+    name="benchmark",
+    summary="measure accuracy and latency",
+    variants=(
+        Variant(
+            "train",
+            per=("model", "recipe", "runtime"),
+            fixed={"recipe": "float32-keras", "runtime": "keras-cpu"},
+            inputs={"model": Input(stage="train"), **_IMAGES},
+        ),
+        Variant(
+            "train-gpu",
+            per=("model", "recipe", "runtime"),
+            fixed={"recipe": "float32-keras", "runtime": "keras-gpu"},
+            inputs={"model": Input(stage="train"), **_IMAGES},
+            needs="gpu",
+        ),
+        Variant(
+            "benchmark",
+            per=("model", "recipe", "runtime"),
+            fixed={"runtime": "tflite-cpu"},
+            inputs={"model": Input(stage="convert"), **_IMAGES},
+        ),
+        Variant(
+            "benchmark-edgetpu",
+            per=("model", "recipe", "runtime"),
+            fixed={"runtime": "edgetpu"},
+            recipes="edgetpu",
+            inputs={"model": Input(stage="compile"), **_IMAGES},
+            needs="edgetpu",
+        ),
+    ),
+    outputs=(Output("accuracy.json", "json"), Output("latency.json", "json"), Output("predictions.csv", "csv")),
+    parameters=(
+        Parameter("warmup_runs", "int", 10, "inferences before the clock starts", minimum=1, maximum=100_000),
+        Parameter("min_runs", "int", 100, "fewest timed inferences", minimum=10, maximum=10_000_000),
+        Parameter("min_seconds", "float", 2.0, "shortest time to measure, s", minimum=0.1, maximum=86_400.0),
+        Parameter("threads", "int", 1, "threads of the interpreter while latency is measured", minimum=1, maximum=1024),
+    ),
+    code=("stages/models/{model}.py", "stages/benchmark/{runtime}.py"),
+    cores="all",
+    measures=True,
+)

@@ -1,0 +1,38 @@
+"""The networks: one file each, found by name; a new model is a new file here and nothing else.
+
+A model file holds `MODEL`, pure data that both sides read, and `build(size, classes)`, which imports TensorFlow and
+returns an untrained Keras model with inputs in [0, 1] and softmax outputs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from typing import Any, Dict, Optional, Tuple
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the graph must know of a network: `input_size` is the edge of its input in pixels; None means every recipe or stage."""
+
+    name: str
+    title: str
+    input_size: int
+    task: str = "classification"
+    metrics: Tuple[str, ...] = ("balanced_accuracy", "accuracy", "macro_f1")
+    recipes: Optional[Tuple[str, ...]] = None
+    stages: Optional[Tuple[str, ...]] = None
+
+
+def load_models() -> Dict[str, Model]:
+    """All models by name, sorted; imports only the model files, which import nothing heavy."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    models = (importlib.import_module("%s.%s" % (__name__, name)).MODEL for name in names)
+    return {model.name: model for model in models}
+
+
+def build(name: str, size: int, classes: int) -> Any:
+    """Build the untrained Keras model `name` for `size` x `size` x 3 inputs in [0, 1] and `classes` classes."""
+    module = importlib.import_module("%s.%s" % (__name__, name.replace("-", "_")))
+    return module.build(size, classes)

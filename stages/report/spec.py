@@ -1,0 +1,30 @@
+"""What the report stage needs and makes: the tables, figures and the page of a run."""
+
+from __future__ import annotations
+
+from stages.spec import Input, Output, Parameter, Spec, Variant
+
+SPEC = Spec(
+    name="report",
+    summary="write the report",
+    variants=(
+        Variant(
+            "report",
+            inputs={
+                "dataset": Input(stage="dataset"),
+                "data": Input(external="data", keyed=False),
+                "train": Input(stage="train", gather=True),
+                "convert": Input(stage="convert", gather=True),
+                "compile": Input(stage="compile", gather=True),
+                "benchmark": Input(stage="benchmark", gather=True),
+            },
+        ),
+    ),
+    outputs=(
+        Output("report.html", "html"),
+        Output("report.md", "text"),
+        Output("results.csv", "csv"),
+        Output("results.json", "json"),
+    ),
+    parameters=(Parameter("samples", "int", 4, "sample events shown of each class", minimum=1, maximum=20),),
+)

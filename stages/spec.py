@@ -1,0 +1,92 @@
+"""The words in which a stage says what it needs and makes: pure data, readable without the stage's libraries.
+
+Every `stages/NAME/spec.py` holds one `SPEC` built from these classes. The host side reads it to draw the graph and
+to make keys; the image side never needs it. Nothing here runs, opens or imports anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping, Optional, Tuple, Union
+
+Value = Union[str, int, float, bool, Tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One thing that a user may set: `STAGE.NAME=VALUE`.
+
+    `kind` is int, float, str, bool, choice or ints (comma-separated whole numbers). `when` limits the parameter to steps
+    whose other parameters have one of the given values: elsewhere it is neither passed to the stage nor part of the key.
+    """
+
+    name: str
+    kind: str
+    default: Value
+    meaning: str
+    minimum: Optional[float] = None
+    maximum: Optional[float] = None
+    choices: Tuple[str, ...] = ()
+    when: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a step reads, mounted read-only at `/in/NAME`.
+
+    Either the artifact of another stage (`stage`), one for each step of that stage (`gather`), or something of the
+    user's that lies outside the store (`external`: a key of the request, `data` or `init`). An external input that is
+    not `keyed` is only mounted: its content is already in the key through another input.
+    """
+
+    stage: Optional[str] = None
+    external: Optional[str] = None
+    gather: bool = False
+    keyed: bool = True
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file that must be there when the step ends; `kind` names the check: json, csv, hdf5, tflite, png, html, text or folder."""
+
+    path: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way in which a stage runs: once for each combination of the axes in `per` (model, recipe, runtime).
+
+    `when` is matched against the step's own parameters, `fixed` sets axis parameters. `image` names a folder under
+    `docker/`. `needs` names what only some hosts have: `edgetpu`, `gpu`. `recipes` limits the recipe axis to entries
+    of the recipe table with that property.
+    """
+
+    image: str
+    per: Tuple[str, ...] = ()
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    when: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    needs: Optional[str] = None
+    recipes: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A stage: its parameters, ways to run, outputs and what it may use.
+
+    `code` holds patterns of further files that belong to a step's code besides what `__main__.py` imports by name;
+    `{model}` and the like stand for the step's parameters, with `-` read as `_`. `cores` is `all` or `one`; `measures`
+    means that results belong to this host alone and that nothing else may run meanwhile; `resumable` gives `/partial`.
+    """
+
+    name: str
+    summary: str
+    variants: Tuple[Variant, ...]
+    outputs: Tuple[Output, ...]
+    parameters: Tuple[Parameter, ...] = ()
+    code: Tuple[str, ...] = ()
+    cores: str = "one"
+    measures: bool = False
+    resumable: bool = False
+    memory_gib: float = 4.0
