@@ -14,11 +14,13 @@ from typing import Any, Dict, Optional, Tuple
 
 @dataclass(frozen=True)
 class Model:
-    """What the graph must know of a network: `input_size` is the edge of its input in pixels; None means every recipe or stage."""
+    """What the graph must know of a network: `input_size` is the edge of its input in pixels,
+    `smallest_input` the least that its layers allow; None means every recipe or stage."""
 
     name: str
     title: str
     input_size: int
+    smallest_input: int = 32
     task: str = "classification"
     metrics: Tuple[str, ...] = ("balanced_accuracy", "accuracy", "macro_f1")
     recipes: Optional[Tuple[str, ...]] = None

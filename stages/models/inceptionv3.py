@@ -6,7 +6,7 @@ from typing import Any
 
 from stages.models import Model
 
-MODEL = Model(name="inceptionv3", title="InceptionV3", input_size=299)
+MODEL = Model(name="inceptionv3", title="InceptionV3", input_size=299, smallest_input=75)
 
 
 def build(size: int, classes: int) -> Any:

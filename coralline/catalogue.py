@@ -1,0 +1,47 @@
+"""What the stages, models and recipes declare, found by name: the host's only view of the image side."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages.models import Model, load_models
+
+if TYPE_CHECKING:
+    from stages.convert.spec import Recipe
+    from stages.spec import Spec
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@functools.cache
+def specs() -> dict[str, Spec]:
+    """All stages by name, each after the stages whose artifacts it reads."""
+    found = sorted(path.parent.name for path in (PROJECT / "stages").glob("*/spec.py"))
+    by_name = {name: importlib.import_module(f"stages.{name}.spec").SPEC for name in found}
+    return {name: by_name[name] for name in _in_order(by_name)}
+
+
+@functools.cache
+def models() -> dict[str, Model]:
+    """All models by name."""
+    return load_models()
+
+
+@functools.cache
+def recipes() -> dict[str, Recipe]:
+    """All recipes by name, in the order in which they are declared."""
+    found: dict[str, Recipe] = importlib.import_module("stages.convert.spec").RECIPES
+    return found
+
+
+def _in_order(by_name: dict[str, Spec]) -> list[str]:
+    from graphlib import TopologicalSorter
+
+    needs = {
+        name: {i.stage for variant in spec.variants for i in variant.inputs.values() if i.stage is not None}
+        for name, spec in by_name.items()
+    }
+    return list(TopologicalSorter(needs).static_order())

@@ -1,0 +1,130 @@
+"""A request becomes steps and their edges, drawn from what the stages' specs declare; nothing is looked up or run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from coralline import catalogue, parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from coralline.request import Request
+    from stages.spec import Input, Spec, Value, Variant
+
+AXES = ("model", "recipe", "runtime")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One stage with concrete parameters: a node of the graph.
+
+    `sources` maps input names to labels of steps, `gathered` those that may be missing, `externals` input names to
+    names of the request's externals.
+    """
+
+    label: str
+    spec: Spec
+    variant: Variant
+    axes: Mapping[str, str]
+    parameters: Mapping[str, Value]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    gathered: Mapping[str, str] = field(default_factory=dict)
+    externals: Mapping[str, Input] = field(default_factory=dict)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Labels of all steps whose artifacts this one reads."""
+        return (*self.sources.values(), *self.gathered.values())
+
+
+def draw(request: Request) -> dict[str, Step]:
+    """All steps of the request by label, each after those that it reads from."""
+    steps: dict[str, Step] = {}
+    for spec in catalogue.specs().values():
+        for variant in spec.variants:
+            for axes in _combinations(request, spec, variant):
+                step = _step(request, spec, variant, axes, steps)
+                if step is not None:
+                    steps[step.label] = step
+    return _needed_for(request.only, steps) if request.only else steps
+
+
+def descendants(steps: Mapping[str, Step], stage: str) -> set[str]:
+    """Labels of the steps of `stage` and of all that depend on them."""
+    found: set[str] = set()
+    for label, step in steps.items():
+        if step.spec.name == stage or any(need in found for need in step.needs):
+            found.add(label)
+    return found
+
+
+def _combinations(request: Request, spec: Spec, variant: Variant) -> Iterator[dict[str, str]]:
+    """The axis values with which a variant runs: every wanted model, and every recipe that suits model and variant."""
+    if variant.needs == "gpu" and not request.gpus:
+        return
+    if "model" not in variant.per:
+        yield {}
+        return
+    for name in request.models:
+        model = catalogue.models()[name]
+        if model.stages is not None and spec.name not in model.stages:
+            continue
+        for recipe in _recipes(request, variant, model.recipes):
+            yield {"model": name} | ({"recipe": recipe} if recipe else {}) | dict(variant.fixed)
+
+
+def _recipes(request: Request, variant: Variant, suited: tuple[str, ...] | None) -> tuple[str, ...]:
+    if "recipe" not in variant.per or "recipe" in variant.fixed:
+        return ("",)
+    table = catalogue.recipes()
+    return tuple(
+        name
+        for name in request.recipes
+        if (suited is None or name in suited) and (variant.recipes is None or getattr(table[name], variant.recipes))
+    )
+
+
+def _step(request: Request, spec: Spec, variant: Variant, axes: dict[str, str], steps: dict[str, Step]) -> Step | None:
+    """Draw one step; None when the variant is not the one that its own parameters choose."""
+    values = parameters.complete(spec, axes, lambda name: request.value(spec.name, name, axes.get("model")))
+    if any(values.get(name) != wanted for name, wanted in variant.when.items()):
+        return None
+    sources: dict[str, str] = {}
+    gathered: dict[str, str] = {}
+    externals: dict[str, Input] = {}
+    for name, declared in variant.inputs.items():
+        if declared.external is not None:
+            externals |= {name: declared} if declared.external in request.externals else {}
+        elif declared.gather:
+            gathered |= {step.label.replace("/", "."): step.label for step in _of(declared.stage, {}, steps)}
+        else:
+            sources |= {name: step.label for step in _of(declared.stage, axes, steps)}
+    return Step(
+        label="/".join((spec.name, *(axes[axis] for axis in AXES if axis in axes))),
+        spec=spec,
+        variant=variant,
+        axes=axes,
+        parameters=values,
+        sources=sources,
+        gathered=gathered,
+        externals=externals,
+    )
+
+
+def _of(stage: str | None, axes: Mapping[str, str], steps: Mapping[str, Step]) -> list[Step]:
+    """The steps of `stage` whose axes agree with `axes` where both have them."""
+    return [
+        step
+        for step in steps.values()
+        if step.spec.name == stage and all(axes.get(axis, value) == value for axis, value in step.axes.items())
+    ]
+
+
+def _needed_for(stage: str, steps: dict[str, Step]) -> dict[str, Step]:
+    wanted = {label for label, step in steps.items() if step.spec.name == stage}
+    for label in reversed(steps):
+        if label in wanted:
+            wanted.update(steps[label].needs)
+    return {label: step for label, step in steps.items() if label in wanted}

@@ -1,0 +1,200 @@
+"""The user's words become a Request, or an error that names the nearest right word."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coralline import catalogue, parameters
+from coralline.errors import ProfileError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from stages.spec import Parameter, Value
+
+PROFILES = catalogue.PROJECT / "profiles"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is wanted: validated, nothing else.
+
+    `values` holds what the profile and the user gave, by `stage.name` or `stage.model.name`; the latter wins for its
+    model unless the former came from the user.
+    """
+
+    models: tuple[str, ...]
+    recipes: tuple[str, ...]
+    profile: str = "quick"
+    values: Mapping[str, Value] = field(default_factory=dict)
+    externals: Mapping[str, Path] = field(default_factory=dict)
+    only: str | None = None
+    again_from: str | None = None
+    demand_edgetpu: bool = False
+    gpus: bool = False
+
+    def value(self, stage: str, name: str, model: str | None) -> Value | None:
+        """What was asked for this parameter, for steps of `model`; None leaves the default."""
+        special = self.values.get(f"{stage}.{model}.{name}")
+        return self.values.get(f"{stage}.{name}") if special is None else special
+
+
+def make(
+    *,
+    model: str = "",
+    recipes: str = "",
+    profile: str = "quick",
+    data: str | None = None,
+    init: str | None = None,
+    settings: Iterable[str] = (),
+    on_bad_image: str | None = None,
+    only: str | None = None,
+    again_from: str | None = None,
+    edgetpu: bool = False,
+    gpus: bool = False,
+) -> Request:
+    """Read the user's words.
+
+    Raises:
+        ProfileError: a name is unknown, a value impossible, or a file missing.
+    """
+    for stage in (only, again_from):
+        _known(stage, catalogue.specs(), "stage") if stage else None
+    models = _names(model, list(catalogue.models()), "model")
+    chosen = _names(recipes or "default", list(catalogue.recipes()), "recipe", _default_recipes())
+    values = _read_profile(profile)
+    asked = _shorthands(data, on_bad_image, gpus=gpus) | _read_settings(settings)
+    _refuse_pointless(asked, values)
+    _refuse_small_inputs(models, merged := _merge(values, asked))
+    return Request(
+        models=models,
+        recipes=chosen,
+        profile=profile,
+        values=merged,
+        externals=_externals(data=data, init=init),
+        only=only,
+        again_from=again_from,
+        demand_edgetpu=edgetpu,
+        gpus=gpus,
+    )
+
+
+def _known(word: str, known: Iterable[str], kind: str) -> str:
+    if word not in known:
+        raise ProfileError(f"no such {kind} {word!r}", hint=nearest(word, known, kind.capitalize() + "s"))
+    return word
+
+
+def _names(words: str, known: list[str], kind: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Several names separated by commas, `all`, or `default`; each once, in the order given."""
+    if words == "all":
+        return tuple(known)
+    if words == "default" and default:
+        return default
+    chosen = tuple(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
+    if not chosen:
+        raise ProfileError(f"no {kind} chosen", hint=f"--{kind} NAME, several separated by commas, or all: {', '.join(known)}")
+    return tuple(_known(word, known, kind) for word in chosen)
+
+
+def _default_recipes() -> tuple[str, ...]:
+    return tuple(name for name, recipe in catalogue.recipes().items() if recipe.default)
+
+
+def _find(dotted: str, where: str) -> Parameter:
+    """The parameter that `stage.name` or `stage.model.name` means."""
+    stage, _, rest = dotted.partition(".")
+    model, _, name = rest.rpartition(".")
+    spec = catalogue.specs()[_known(stage, catalogue.specs(), "stage")]
+    if model:
+        _known(model, catalogue.models(), "model")
+    by_name = {parameter.name: parameter for parameter in spec.parameters}
+    if name not in by_name:
+        raise ProfileError(f"{where}: stage {stage} has no parameter {name!r}", hint=nearest(name, by_name, "parameters"))
+    return by_name[name]
+
+
+def _read_settings(settings: Iterable[str]) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for setting in settings:
+        name, equals, word = setting.partition("=")
+        if not equals or "." not in name:
+            raise ProfileError(f"--set {setting!r} is not a setting", hint="write --set stage.parameter=value, such as train.epochs=6")
+        values[name] = parameters.from_word(_find(name, "--set"), word, f"--set {name}")
+    return values
+
+
+def _shorthands(data: str | None, on_bad_image: str | None, *, gpus: bool) -> dict[str, Value]:
+    """The options that are parameters under a shorter name."""
+    values: dict[str, Value] = {}
+    if data is not None:
+        values["dataset.source"] = "folder"
+    if on_bad_image is not None:
+        values["dataset.on_bad_image"] = parameters.from_word(_find("dataset.on_bad_image", ""), on_bad_image, "--on-bad-image")
+    if gpus:
+        values["train.device"] = "gpu"
+    return values
+
+
+def _read_profile(name: str) -> dict[str, Value]:
+    path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
+    if not path.is_file():
+        known = [found.stem for found in PROFILES.glob("*.toml")]
+        raise ProfileError(f"no such profile {name!r}", hint=nearest(name, known, "profiles") + ", or a path to a .toml file")
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path} is not TOML: {error}", hint="mend the line; profiles/quick.toml shows the form") from error
+    return {dotted: parameters.checked(_find(dotted, str(path)), value, f"{path}: {dotted}") for dotted, value in _flat(document)}
+
+
+def _flat(document: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for name, value in document.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _merge(profile: dict[str, Value], asked: dict[str, Value]) -> dict[str, Value]:
+    """What the user asked wins, also over the profile's values for single models."""
+    general = {tuple(name.split(".")) for name in asked if name.count(".") == 1}
+    kept = {name: value for name, value in profile.items() if not _overridden(name, general)}
+    return kept | asked
+
+
+def _overridden(name: str, general: set[tuple[str, ...]]) -> bool:
+    parts = name.split(".")
+    return (parts[0], parts[-1]) in general
+
+
+def _refuse_pointless(asked: dict[str, Value], profile: dict[str, Value]) -> None:
+    """A setting that cannot change anything beside the others is a mistake worth saying."""
+    for dotted in asked:
+        parameter, stage = _find(dotted, ""), dotted.partition(".")[0]
+        for other, allowed in parameter.when.items():
+            if other in ("model", "recipe", "runtime"):
+                continue
+            full = f"{stage}.{other}"
+            value = asked.get(full, profile.get(full, _find(full, "").default))
+            if value not in allowed:
+                raise ProfileError(f"{dotted} means nothing while {full} is {value!r}", hint=f"it needs {full} to be {' or '.join(allowed)}")
+
+
+def _refuse_small_inputs(models: tuple[str, ...], values: Mapping[str, Value]) -> None:
+    for name in models:
+        size = values.get(f"train.{name}.input_size", values.get("train.input_size", 0))
+        least = catalogue.models()[name].smallest_input
+        if isinstance(size, int) and 0 < size < least:
+            raise ProfileError(f"train.input_size = {size} is too small for {name}", hint=f"its layers need at least {least} pixels")
+
+
+def _externals(**given: str | None) -> dict[str, Path]:
+    found = {name: Path(path).expanduser().resolve() for name, path in given.items() if path is not None}
+    for name, path in found.items():
+        if not path.exists():
+            raise ProfileError(f"--{name}: {path} does not exist", hint="give the path of an existing folder or file")
+    return found
