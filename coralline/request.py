@@ -63,7 +63,7 @@ def make(
     """
     for stage in (only, again_from):
         _known(stage, catalogue.specs(), "stage") if stage else None
-    models = _names(model, list(catalogue.models()), "model")
+    models = () if not model and only and _is_modelless(only) else _names(model, list(catalogue.models()), "model")
     chosen = _names(recipes or "default", list(catalogue.recipes()), "recipe", _default_recipes())
     values = _read_profile(profile)
     asked = _shorthands(data, on_bad_image, gpus=gpus) | _read_settings(settings)
@@ -98,6 +98,12 @@ def _names(words: str, known: list[str], kind: str, default: tuple[str, ...] = (
     if not chosen:
         raise ProfileError(f"no {kind} chosen", hint=f"--{kind} NAME, several separated by commas, or all: {', '.join(known)}")
     return tuple(_known(word, known, kind) for word in chosen)
+
+
+def _is_modelless(stage: str) -> bool:
+    """Whether the stage, and so all that it needs, has nothing to do with a model."""
+    variants = catalogue.specs()[stage].variants
+    return all(not variant.per and not any(i.stage for i in variant.inputs.values()) for variant in variants)
 
 
 def _default_recipes() -> tuple[str, ...]:
