@@ -15,6 +15,7 @@ docs/explanation/store.md says why each step is needed. Collecting what nobody n
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -156,8 +157,7 @@ class Store:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
-            self.quarantine(home)  # only reached when it was made again on purpose: the newer one counts
-            folder.rename(home)
+            _exchange(folder, home)  # made again on purpose: the newer one counts, and neither is ever absent
         _sync_folder(home.parent)
         return Artifact(key, home, record)
 
@@ -224,6 +224,14 @@ def _entry(path: Path) -> list[Any]:
 
 def _digest(files: dict[str, list[Any]]) -> str:
     return hashlib.sha256(canonical(["coralline.content", 1, files])).hexdigest()
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Swap two folders in one step (renameat2 with RENAME_EXCHANGE, Linux 3.15)."""
+    at_cwd, exchange = -100, 2
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), os.fspath(other))
 
 
 def _sync(folder: Path, count: int) -> None:

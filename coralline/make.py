@@ -1,0 +1,159 @@
+"""Makes one step: holds its key, runs it on the engine, checks and publishes what it made."""
+
+from __future__ import annotations
+
+import errno
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from coralline import host
+from coralline.engines.base import Event, Job, Outcome
+from coralline.errors import ArtifactError, CorallineError, ProfileError, StageError
+from coralline.notices import Kind, Notice, Notify
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from coralline.engines.base import Engine
+    from coralline.plan import Decision
+    from coralline.runs import Run
+    from coralline.store import Artifact, Store
+
+LOG_LINES = 12  # enough for the end of a Python traceback
+
+
+class InterruptedRunError(Exception):
+    """The run was told to stop; nothing is wrong with the step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maker:
+    """Makes steps of one run. Safe to call from several threads."""
+
+    store: Store
+    engine: Engine
+    run: Run
+    externals: Mapping[str, Path]
+    notify: Notify
+    cancelled: threading.Event
+
+    def make(self, decision: Decision, inputs: Mapping[str, Artifact], *, again: bool) -> Artifact:
+        """Make the artifact of a decided step, or find that another process made it meanwhile.
+
+        Raises:
+            ProfileError: the step says that its input is wrong.
+            StageError: the step failed.
+            ArtifactError: it ended well, but its outputs are not what its spec declares; or there is no room for them.
+            InterruptedRunError: the run was told to stop.
+        """
+        key, label = str(decision.key), decision.step.label
+        with self.store.building(key, lambda: self._waiting(label), self.cancelled.is_set) as folder:
+            if folder is None:
+                raise InterruptedRunError(label)
+            found = None if again else self.store.find(key)
+            return found or self._run(decision, inputs, folder)
+
+    def _waiting(self, label: str) -> None:
+        self.notify(Notice(kind=Kind.WAITING, label=label, text="another run is making it"))
+
+    def _run(self, decision: Decision, inputs: Mapping[str, Artifact], folder: Path) -> Artifact:
+        step, warnings = decision.step, list[str]()
+        job = self._job(decision, inputs, folder)
+        self.notify(Notice(kind=Kind.START, label=step.label, text=decision.reason))
+        started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
+        outcome = self.engine.run(job, lambda event: self._hear(step.label, event, warnings), self.cancelled)
+        if self.cancelled.is_set():
+            raise InterruptedRunError(step.label)
+        if outcome.exit_code != 0:
+            raise self._failure(job, outcome)
+        record = {
+            "schema": "coralline.record",
+            "version": 1,
+            "label": step.label,
+            "stage": step.spec.name,
+            "axes": dict(step.axes),
+            "key_parts": decision.parts,
+            "engine": {"name": self.engine.name, **self.engine.identity(step.variant.image)},
+            "host": host.facts(),
+            "threads": job.threads,
+            "started": started,
+            "seconds": round(time.perf_counter() - clock, 3),
+            "warnings": warnings,
+        }
+        artifact = self._publish(folder, decision, record)
+        self.store.forget_partial(job.key)
+        return artifact
+
+    def _job(self, decision: Decision, inputs: Mapping[str, Artifact], folder: Path) -> Job:
+        step, key = decision.step, str(decision.key)
+        external = {name: self.externals[str(declared.external)] for name, declared in step.externals.items()}
+        return Job(
+            label=step.label,
+            stage=step.spec.name,
+            image=step.variant.image,
+            parameters=dict(step.parameters),
+            threads=host.cores() if step.spec.cores == "all" else 1,
+            inputs={name: artifact.path for name, artifact in inputs.items()} | external,
+            out=folder,
+            partial=self.store.partial(key) if step.spec.resumable else None,
+            missing=[{"step": label, "reason": reason} for label, reason in sorted(decision.missing.items())],
+            log=self.run.log(step.label),
+            memory_bytes=int(step.spec.memory_gib * 2**30),
+            devices=(step.variant.needs,) if step.variant.needs else (),
+            run_id=self.run.id,
+            key=key,
+        )
+
+    def _hear(self, label: str, event: Event, warnings: list[str]) -> None:
+        if event["event"] == "progress":
+            self.notify(_progress(label, event))
+        elif event["event"] == "warning":
+            warnings.append(str(event.get("message", "")))
+            self.notify(Notice(kind=Kind.WARNING, label=label, text=warnings[-1]))
+
+    def _failure(self, job: Job, outcome: Outcome) -> CorallineError:
+        if outcome.exit_code == 2 and outcome.error is not None:
+            return ProfileError(f"{job.label}: {outcome.error.get('message')}", hint=str(outcome.error.get("remedy")))
+        what = outcome.reason or f"exit code {outcome.exit_code}"
+        return StageError(
+            f"{job.label} failed: {what}",
+            hint=f"the whole log: {job.log}\n" + _last_lines(job.log),
+            replay=self.engine.replay(job),
+        )
+
+    def _publish(self, folder: Path, decision: Decision, record: dict[str, Any]) -> Artifact:
+        try:
+            return self.store.publish(folder, str(decision.key), decision.step.spec, record)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise no_room(self.store.root) from error
+
+
+def no_room(root: Path) -> ArtifactError:
+    """Say that the disk of the store is full."""
+    return ArtifactError(f"no space left on the disk of {root}", hint="free some; finished artifacts are kept, the same command goes on")
+
+
+def _progress(label: str, event: Event) -> Notice:
+    return Notice(
+        kind=Kind.PROGRESS,
+        label=label,
+        text=str(event.get("message", "")),
+        done=int(event.get("done", 0)),
+        total=int(event.get("total", 0)),
+        unit=str(event.get("unit", "")),
+    )
+
+
+def _last_lines(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 16_384))
+            lines = file.read().decode("utf-8", errors="replace").splitlines()
+    except OSError:
+        return "(no log)"
+    return "\n".join("  | " + line[:300] for line in lines[-LOG_LINES:])

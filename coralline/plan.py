@@ -1,0 +1,138 @@
+"""Graph x store -> reuse, run or blocked for each step, each with its reason. Looks, makes nothing."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from coralline import devices, host, key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from coralline.code import Code
+    from coralline.engines.base import Engine
+    from coralline.graph import Step
+    from coralline.store import Artifact, Store
+
+
+class Action(StrEnum):
+    """What is to be done with a step."""
+
+    REUSE = "reused"
+    RUN = "run"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is to be done with one step and why; `parts` and `key` are None while an input is still to be made."""
+
+    step: Step
+    action: Action
+    reason: str
+    key: str | None = None
+    parts: key.Parts | None = None
+    artifact: Artifact | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """Decides step by step; what it is told of earlier steps may come from a plan or from what was just made.
+
+    `external` gives the digest of the user's `data` or `init`; `forced` names steps to make again.
+    """
+
+    store: Store
+    engine: Engine
+    code: Code
+    external: Callable[[str], str]
+    forced: frozenset[str] = frozenset()
+    device_missing: Callable[[str], str | None] = functools.cache(devices.missing)
+
+    def plan(self, steps: Mapping[str, Step]) -> dict[str, Decision]:
+        """Decide for all steps, in the order of the graph."""
+        decided: dict[str, Decision] = {}
+        for label, step in steps.items():
+            decided[label] = self.decide(step, decided)
+        return decided
+
+    def decide(self, step: Step, earlier: Mapping[str, Decision]) -> Decision:
+        """Decide for one step, given the decisions for all that it needs."""
+        reason = self._blocked_by(step, earlier)
+        if reason is not None:
+            return Decision(step=step, action=Action.BLOCKED, reason=reason)
+        missing = {label: earlier[label].reason for label in step.gathered.values() if _is_blocked(earlier[label])}
+        waiting = [label for label in step.needs if label not in missing and earlier[label].artifact is None]
+        parts = None if waiting else self._parts(step, earlier, missing)
+        known = None if parts is None else key.key_of(parts)
+        artifact = None if known is None or step.label in self.forced else self.store.find(known)
+        if artifact is not None:
+            return Decision(
+                step=step, action=Action.REUSE, reason="reused", key=known, parts=parts, artifact=artifact, missing=missing
+            )
+        reason = self._unavailable(step)
+        if reason is not None:
+            return Decision(step=step, action=Action.BLOCKED, reason=reason)
+        reason = self._why(step, parts, waiting)
+        return Decision(step=step, action=Action.RUN, reason=reason, key=known, parts=parts, missing=missing)
+
+    def _blocked_by(self, step: Step, earlier: Mapping[str, Decision]) -> str | None:
+        for label in step.sources.values():
+            if _is_blocked(earlier[label]):
+                reason = earlier[label].reason
+                return reason if reason.startswith("needs ") else f"needs {label}: {reason}"
+        return None
+
+    def _unavailable(self, step: Step) -> str | None:
+        need = step.variant.needs
+        absent = self.device_missing(need) if need is not None else None
+        return absent or self.engine.blocked(step.variant.image)
+
+    def _parts(self, step: Step, earlier: Mapping[str, Decision], missing: Mapping[str, str]) -> key.Parts:
+        inputs = {name: _artifact(earlier[label]).digest for name, label in step.sources.items()}
+        for name, label in step.gathered.items():
+            if label not in missing:  # a report names the artifacts it speaks of, so their keys count too
+                inputs[name] = f"{_artifact(earlier[label]).digest} {_artifact(earlier[label]).key}"
+        for name, declared in step.externals.items():
+            if declared.keyed and declared.external is not None:
+                inputs[name] = self.external(declared.external)
+        return key.parts_of(
+            step,
+            inputs=inputs,
+            code=self.code.of_step(step.spec, step.parameters),
+            image=self.engine.recipe(step.variant.image),
+            host=host.fingerprint() if step.spec.measures else None,
+            missing=missing,
+        )
+
+    def _why(self, step: Step, parts: key.Parts | None, waiting: list[str]) -> str:
+        if step.label in self.forced:
+            return "asked for with --from"
+        if waiting:
+            return f"input {waiting[0]} is to be made"
+        last = self.store.last(step.label)
+        if last is None or parts is None:
+            return "not made before"
+        return key.difference(last.record["key_parts"], parts) or "not in the store any more"
+
+
+def _is_blocked(decision: Decision) -> bool:
+    return decision.action is Action.BLOCKED
+
+
+def _artifact(decision: Decision) -> Artifact:
+    assert decision.artifact is not None, decision.step.label  # noqa: S101 - the caller has looked
+    return decision.artifact
+
+
+def as_rows(plan: Mapping[str, Decision]) -> list[dict[str, Any]]:
+    """The plan as plain values, for `--json`."""
+    return [
+        {"step": label, "action": str(decision.action), "reason": decision.reason, "key": decision.key}
+        for label, decision in plan.items()
+    ]

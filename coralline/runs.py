@@ -1,0 +1,61 @@
+"""Runs: one folder for each execution of a request, with its plan, the keys it used and the logs of its steps."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from coralline.errors import ProfileError, nearest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(slots=True)
+class Run:
+    """One execution: `steps` holds for each label its state, key and reason, in the order of the graph."""
+
+    id: str
+    folder: Path
+    request: dict[str, Any] = field(default_factory=dict)
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def log(self, label: str) -> Path:
+        """Where the log of a step is kept."""
+        return self.folder / "logs" / (label.replace("/", ".") + ".log")
+
+    def save(self) -> None:
+        """Write the run as it stands; a reader sees this or the one before."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        document = {"schema": "coralline.run", "version": 1, "run": self.id, "request": self.request, "steps": self.steps}
+        beside = self.folder / f"run.json.{os.getpid()}"
+        beside.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        beside.replace(self.folder / "run.json")
+
+
+def start(root: Path, request: dict[str, Any]) -> Run:
+    """Begin a run below `root`; names sort by time."""
+    name = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(2)
+    return Run(name, root / "runs" / name, request)
+
+
+def load(root: Path, name: str | None = None) -> Run:
+    """Read a run by name, by a unique beginning of its name, or the latest.
+
+    Raises:
+        ProfileError: there is none, or none of that name.
+    """
+    known = sorted(path.parent.name for path in (root / "runs").glob("*/run.json"))
+    if not known:
+        raise ProfileError("there is no run yet", hint="make one: ./run all --model inceptionv3")
+    matching = [run for run in known if name is None or run.startswith(name)]
+    if not matching or (name is not None and len(matching) > 1 and name not in matching):
+        what = "no" if not matching else "more than one"
+        raise ProfileError(f"{what} run {name!r}", hint=nearest(name or "", known[-10:], "latest runs"))
+    chosen = name if name in matching and name is not None else matching[-1]
+    told = json.loads((root / "runs" / chosen / "run.json").read_text(encoding="utf-8"))
+    return Run(chosen, root / "runs" / chosen, told["request"], told["steps"])
