@@ -90,7 +90,7 @@ class ImageSet:
         except FileNotFoundError:
             raise _bad_image(row.path, "the file is missing") from None
         except BROKEN as error:
-            raise _bad_image(row.path, "%s" % (error or type(error).__name__)) from error
+            raise _bad_image(row.path, str(error) or type(error).__name__) from error
 
 
 def stratified(
