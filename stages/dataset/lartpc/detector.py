@@ -14,6 +14,7 @@ import numpy.typing as npt
 from stages.dataset.lartpc.config import Settings
 from stages.dataset.lartpc.jit import jit
 from stages.dataset.lartpc.rng import State, expo, gauss, poisson, u01
+from stages.dataset.lartpc.stack import POS_X, POS_Y, POS_Z, Particle
 from stages.dataset.lartpc.tables import DENSITY, FloatArray
 
 ImageArray = npt.NDArray[np.uint8]
@@ -62,9 +63,10 @@ def make_frame(x0: float, y0: float, z0: float, settings: Settings) -> Frame:
 
 
 @jit
-def is_outside(x: float, y: float, z: float, frame: Frame, settings: Settings) -> bool:
-    """Tell whether a particle has left the cube or can no longer leave charge in the image."""
+def is_outside(p: Particle, frame: Frame, settings: Settings) -> bool:
+    """Tell whether `p` has left the cube or is beyond reach of the image in every view."""
     half = settings.half_cube
+    x, y, z = p[POS_X], p[POS_Y], p[POS_Z]
     if abs(x) > half or abs(y) > half or abs(z) > half or abs(x - frame.x0) > REACH:
         return True
     dz = z - frame.z0
@@ -92,17 +94,18 @@ def deposit(
     charge: FloatArray,
     frame: Frame,
     settings: Settings,
-    x: float,
-    y: float,
-    z: float,
+    p: Particle,
     energy: float,
     density: float,
 ) -> None:
-    """Add the charge of `energy` MeV left at (x, y, z) cm to the one pixel per view it drifts to.
+    """Add the charge of `energy` MeV left where `p` is to the one pixel per view it drifts to.
+
+    `density` is the ionisation density of the step, MeV/cm, which sets recombination.
 
     The charge moves as one point: with steps of 0.25 cm a finer spread changes nothing visible,
     and weights between pixels would make every track two pixels wide.
     """
+    x, y, z = p[POS_X], p[POS_Y], p[POS_Z]
     drift_us = max(0.0, x + settings.half_cube) / DRIFT_CM_PER_US
     smear2 = settings.smear * settings.smear
     along = math.sqrt(2e-6 * settings.diff_l * drift_us + smear2)

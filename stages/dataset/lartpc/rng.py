@@ -92,16 +92,6 @@ def isotropic(s: State) -> Tuple[float, float, float]:
 
 
 @jit
-def tilt(
-    s: State, cosine: float, dx: float, dy: float, dz: float
-) -> Tuple[float, float, float]:
-    """Return the direction at polar angle acos(`cosine`) and random azimuth around (dx, dy, dz)."""
-    sine = math.sqrt(max(0.0, 1.0 - cosine * cosine))
-    phi = _TWO_PI * u01(s)
-    return turn(sine * math.cos(phi), sine * math.sin(phi), cosine, dx, dy, dz)
-
-
-@jit
 def turn(
     x: float, y: float, z: float, dx: float, dy: float, dz: float
 ) -> Tuple[float, float, float]:
@@ -115,16 +105,3 @@ def turn(
     along = (dz * x) / across
     side = y / across
     return dx * along - dy * side + dx * z, dy * along + dx * side + dy * z, dz * z - across * x
-
-
-@jit
-def forward(
-    s: State, k: float, dx: float, dy: float, dz: float
-) -> Tuple[float, float, float]:
-    """Return a direction with density exp(k cos) around the unit vector d; k = 0 is isotropic."""
-    u = u01(s)
-    if k < 1e-3:
-        cosine = 2.0 * u - 1.0
-    else:
-        cosine = 1.0 + math.log(u + (1.0 - u) * math.exp(-2.0 * k)) / k
-    return tilt(s, max(-1.0, min(1.0, cosine)), dx, dy, dz)
