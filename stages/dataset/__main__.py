@@ -1,0 +1,24 @@
+"""Makes a data set from the source that the parameter `source` names: `simulate`, `folder`, or one added later.
+
+A source is a module of this package with `make(step)`. Nothing here knows which sources there are.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from stages import contract
+
+if TYPE_CHECKING:
+    from stages.contract import Step
+
+
+def main(step: Step) -> None:
+    """Let the step's source make the data set."""
+    source = import_module("stages.dataset.%s" % step.parameters["source"])
+    source.make(step)
+
+
+if __name__ == "__main__":
+    contract.run(main)
