@@ -1,0 +1,115 @@
+"""The only place that prints: the live board on a terminal, plain lines elsewhere, and errors with their remedies.
+
+Standard output is the answer, standard error the story. `rich` is imported only when a board is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from coralline.notices import Kind, Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from coralline.errors import CorallineError
+
+PLAIN_EVERY_S = 10.0
+
+
+class Watcher(Protocol):
+    """Who is told what happens during a run."""
+
+    def notify(self, notice: Notice) -> None:
+        """Take one notice; called from several threads."""
+        ...
+
+    def close(self) -> None:
+        """The run is over."""
+        ...
+
+
+def watcher(stream: TextIO | None = None) -> Watcher:
+    """A board where the stream is a terminal that can draw one, else plain lines."""
+    stream = stream or sys.stderr
+    if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and "CI" not in os.environ:
+        from coralline.board import Board
+
+        return Board(stream)
+    return Plain(stream)
+
+
+class Plain:
+    """One line for each thing that happens; progress at most every ten seconds for each step."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._told: dict[str, float] = {}
+        self._since: dict[str, float] = {}
+
+    def notify(self, notice: Notice) -> None:
+        """Print the notice, unless it is progress too soon after the last."""
+        with self._lock:
+            now = time.monotonic()
+            self._since.setdefault(notice.label, now)
+            if notice.kind is Kind.PROGRESS:
+                if now - self._told.get(notice.label, -PLAIN_EVERY_S) < PLAIN_EVERY_S:
+                    return
+                self._told[notice.label] = now
+            print(line(notice, now - self._since[notice.label]), file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+
+def line(notice: Notice, elapsed_s: float) -> str:
+    """A notice as one line of plain text."""
+    if notice.kind is Kind.NOTE:
+        return notice.text
+    if notice.kind is Kind.PROGRESS:
+        return f"{'':9} {notice.label}: {amount(notice)}{left(notice, elapsed_s)} {notice.text}".rstrip()
+    took = "" if notice.seconds is None else f" ({clock(notice.seconds)})"
+    text = f": {notice.text}" if notice.text and notice.text != str(notice.kind) else ""
+    return f"{notice.kind!s:9} {notice.label}{text}{took}".replace(" :", "")
+
+
+def amount(notice: Notice) -> str:
+    """How much of how much is done."""
+    return f"{notice.done}/{notice.total} {notice.unit}" if notice.total else ""
+
+
+def left(notice: Notice, elapsed_s: float) -> str:
+    """The time left at the pace so far, or nothing while that says little."""
+    if notice.total <= 0 or notice.done <= 0 or elapsed_s < 2 or notice.done >= notice.total:
+        return ""
+    return f", {clock(elapsed_s * (notice.total - notice.done) / notice.done)} left"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people read them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def show_error(error: CorallineError, stream: TextIO | None = None) -> None:
+    """Print what is wrong, what to do, and the command that replays a failed step."""
+    stream = stream or sys.stderr
+    print(f"error: {error.message}", file=stream)
+    for row in error.hint.splitlines():
+        print(f"  {row}", file=stream)
+    if error.replay:
+        print(f"  replay: {error.replay}", file=stream)
+
+
+def show_table(headers: Sequence[str], cells: Sequence[Sequence[Any]], **options: Any) -> None:
+    """Print a table to standard output."""
+    from tabulate import tabulate
+
+    print(tabulate(cells, headers=headers, **options))

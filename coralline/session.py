@@ -1,0 +1,195 @@
+"""The whole way from a request to a plan or a finished run: wires graph, planner, engine and execution together."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coralline import catalogue, devices, graph, host, runs
+from coralline.code import Code
+from coralline.engines import choose
+from coralline.errors import CorallineError, DeviceError, EngineError, ImageError, NothingToDoError
+from coralline.notices import Kind, Notice, Notify
+from coralline.plan import Action, Decision, Planner
+from coralline.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from coralline.engines.base import Engine
+    from coralline.execute import Ended
+    from coralline.graph import Step
+    from coralline.request import Request
+
+LEAST_FREE_BYTES = 512 * 2**20  # less than this does not hold one trained model with its checkpoints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Where this session works: the artifacts folder, the wanted engine (docker, local or auto) and how many jobs."""
+
+    artifacts: Path = catalogue.PROJECT / "artifacts"
+    engine: str = "auto"
+    jobs: int = 0
+
+    @property
+    def store(self) -> Store:
+        """The store below the artifacts folder."""
+        return Store(self.artifacts)
+
+
+def plan(request: Request, setting: Setting, notify: Notify) -> dict[str, Decision]:
+    """Say what would be done for each step and why; makes nothing."""
+    steps = _draw(request)
+    engine = choose(setting.engine, setting.artifacts, notify)
+    return _planner(request, setting, engine, steps, notify).plan(steps)
+
+
+def build(request: Request, setting: Setting, notify: Notify) -> tuple[runs.Run, Ended]:
+    """Carry out a request. What is finished stays, whatever happens; see `Ended` for what did not work.
+
+    Raises:
+        CorallineError: nothing could be started.
+    """
+    from coralline.execute import Execution
+    from coralline.make import Maker
+
+    steps = _draw(request)
+    engine = choose(setting.engine, setting.artifacts, notify)
+    engine, planner = _made_ready(request, setting, engine, steps, notify)
+    run = runs.start(setting.artifacts, _described(request, engine))
+    cancelled = threading.Event()
+    maker = Maker(
+        store=setting.store, engine=engine, run=run, externals=request.externals, notify=notify, cancelled=cancelled
+    )
+    with _stopping(cancelled, notify):
+        ended = Execution(steps, planner, maker, jobs=setting.jobs or host.cores(), notify=notify).run()
+    planner.code.remember()
+    return run, ended
+
+
+def _draw(request: Request) -> dict[str, Step]:
+    steps = graph.draw(request)
+    if not steps:
+        raise NothingToDoError("nothing is left to do", hint="the chosen models have none of the chosen stages or recipes")
+    return steps
+
+
+def _planner(request: Request, setting: Setting, engine: Engine, steps: Mapping[str, Step], notify: Notify) -> Planner:
+    forced = graph.descendants(steps, request.again_from) if request.again_from else set()
+    return Planner(
+        store=setting.store,
+        engine=engine,
+        code=Code(catalogue.PROJECT, setting.artifacts / "index" / "code.json"),
+        external=functools.cache(functools.partial(_external_digest, request, setting, notify)),
+        forced=frozenset(forced),
+    )
+
+
+def _external_digest(request: Request, setting: Setting, notify: Notify, name: str) -> str:
+    from coralline import datafolder
+
+    path = request.externals[name]
+
+    def progress(done: int, total: int) -> None:
+        notify(Notice(kind=Kind.PROGRESS, label=name, text=f"reading {path.name}", done=done, total=total, unit="file"))
+
+    return datafolder.digest(path, setting.artifacts / "index" / "data.sqlite", progress)
+
+
+def _made_ready(
+    request: Request, setting: Setting, engine: Engine, steps: Mapping[str, Step], notify: Notify
+) -> tuple[Engine, Planner]:
+    """Make the images of all steps that will run; with `auto`, take the local engine where Docker's cannot be made."""
+    planner = _planner(request, setting, engine, steps, notify)
+    decided = planner.plan(steps)
+    _check_demands(request, decided)
+    images = {decision.step.variant.image for decision in decided.values() if decision.action is Action.RUN}
+    if images:
+        _check_room(setting.artifacts)
+    try:
+        _prepare(engine, images, notify)
+    except (ImageError, EngineError) as error:
+        if setting.engine != "auto" or engine.name != "docker":
+            raise
+        notify(Notice(kind=Kind.WARNING, text=f"not in containers: {error.message}; using the local engine"))
+        return _made_ready(request, setting, choose("local", setting.artifacts, notify), steps, notify)
+    return engine, planner
+
+
+def _prepare(engine: Engine, images: set[str], notify: Notify) -> None:
+    """Make images ready; one that cannot be had here at all blocks its own steps and no others."""
+    for image in sorted(images):
+        try:
+            engine.prepare(image, lambda event, image=image: notify(_preparing(image, event)))  # type: ignore[misc]
+        except CorallineError as error:
+            reason = engine.blocked(image)
+            if reason is None:
+                raise
+            notify(Notice(kind=Kind.WARNING, text=f"image {image}: {error.message}"))
+
+
+def _preparing(image: str, event: dict[str, Any]) -> Notice:
+    return Notice(
+        kind=Kind.PROGRESS,
+        label=f"image {image}",
+        text=str(event.get("message", "")),
+        done=int(event.get("done", 0)),
+        total=int(event.get("total", 0)),
+        unit=str(event.get("unit", "")),
+    )
+
+
+def _check_demands(request: Request, decided: Mapping[str, Decision]) -> None:
+    """A device that was asked for by name must be there: nobody wants to find out after an hour of training."""
+    for decision in decided.values():
+        need = decision.step.variant.needs
+        asked = (need == "gpu" and request.gpus) or (need == "edgetpu" and request.demand_edgetpu)
+        if decision.action is Action.BLOCKED and need is not None and asked:
+            raise DeviceError(decision.reason, hint=devices.remedy(need))
+
+
+def _check_room(artifacts: Path) -> None:
+    place = artifacts
+    while not place.exists():
+        place = place.parent
+    if shutil.disk_usage(place).free < LEAST_FREE_BYTES:
+        from coralline.make import no_room
+
+        raise no_room(artifacts)
+
+
+@contextlib.contextmanager
+def _stopping(cancelled: threading.Event, notify: Notify) -> Iterator[None]:
+    """The first SIGINT or SIGTERM ends the run in order, the second at once."""
+
+    def stop(_signal: int, _frame: object) -> None:
+        if cancelled.is_set():
+            os._exit(130)
+        cancelled.set()
+        notify(Notice(kind=Kind.NOTE, text="stopping; finished artifacts are kept (once more to stop at once)"))
+
+    before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _described(request: Request, engine: Engine) -> dict[str, Any]:
+    return {
+        "models": list(request.models),
+        "recipes": list(request.recipes),
+        "profile": request.profile,
+        "values": {name: list(value) if isinstance(value, tuple) else value for name, value in request.values.items()},
+        "externals": sorted(request.externals),
+        "engine": engine.name,
+    }
