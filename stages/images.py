@@ -112,6 +112,11 @@ def stratified(
     return drawn
 
 
+def as_floats(pixels: Pixels) -> NDArray[np.float32]:
+    """Scale bytes to what float networks get: value/255 as float32, divided here so that all runtimes see the same."""
+    return np.divide(pixels, np.float32(255), dtype=np.float32)
+
+
 def quoted(names: Sequence[str], most: int = 3) -> str:
     """Names for a message: quoted, and cut with a count when there are many."""
     shown = ", ".join("'%s'" % name for name in names[:most])

@@ -1,1 +1,1 @@
-
+"""The train stage."""

@@ -1,0 +1,102 @@
+"""A whole training, put together from its parts: streams, model, checkpoints, the epochs, and what it leaves."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Dict, List
+
+from stages.contract import Step, number
+from stages.models import load_models
+from stages.train import outputs, runtime
+from stages.train.checkpoint import Checkpoints, digest_of, fingerprint
+from stages.train.fit import Trained, Training
+from stages.train.loggers import Loggers
+from stages.train.scores import score
+from stages.train.stream import Stream
+from stages.trained import build_from
+from stages.weights import load_weights
+
+if TYPE_CHECKING:
+    from stages.train.data import Data
+    from stages.train.settings import Settings
+
+
+class Job:
+    """What one step trains, on what."""
+
+    def __init__(self, step: Step, settings: Settings, data: Data) -> None:
+        self._step, self._settings, self._data = step, settings, data
+
+    def run(self) -> None:
+        """Train, or take up a training that was ended; test the best epoch; write outputs and record."""
+        runtime.configure(self._settings.device, self._step.threads, self._settings.seed)
+        training = self._training()
+        trained = training.run() if self._settings.epochs else training.evaluate_only()
+        outputs.write_model(self._step.out, self._settings, self._data, trained)
+        outputs.write_history(self._step.out, trained)
+        self._test(trained)
+        self._step.record(self._numbers(trained), {**self._facts(trained), **runtime.facts()})
+
+    def _training(self) -> Training:
+        return Training(
+            step=self._step,
+            settings=self._settings,
+            train=self._stream("train"),
+            validation=self._stream("validation"),
+            checkpoints=self._checkpoints(),
+            loggers=Loggers(self._step, self._settings),
+            make_model=self._make_model,
+        )
+
+    def _stream(self, split: str) -> Stream:
+        rows = getattr(self._data, split)
+        return Stream(self._data.images, rows, self._settings.input_size, self._settings.batch, self._step.threads)
+
+    def _make_model(self) -> Any:
+        model = build_from(outputs.describe(self._settings, self._data.images.classes))
+        if "init" in self._step.inputs:
+            load_weights(model, self._step.inputs["init"], "the weights given with --init")
+        return model
+
+    def _checkpoints(self) -> Checkpoints:
+        if self._step.partial is None:
+            raise RuntimeError("the engine gave a resumable stage no place for checkpoints")
+        init = self._step.inputs.get("init")
+        parts = {
+            "settings": asdict(self._settings),
+            "data": self._data.digest,
+            "init": digest_of(init) if init else None,
+            "versions": runtime.versions(),
+        }
+        return Checkpoints(self._step.partial, fingerprint(parts))
+
+    def _test(self, trained: Trained) -> None:
+        scores = score(trained.model, self._stream("test"), self._data.images.classes)
+        training = {
+            "best_epoch": trained.schedule.best_epoch,
+            "epochs": trained.schedule.epoch,
+            "stopped_early": trained.schedule.stopped_early(self._settings),
+            "validation_loss": trained.schedule.best_loss,
+        }
+        network = load_models()[self._settings.model].title
+        title = "%s, float32, %d test images" % (network, len(self._data.test))
+        outputs.write_scores(self._step.out, scores, [row.path for row in self._data.test], title, training)
+
+    def _numbers(self, trained: Trained) -> List[Dict[str, Any]]:
+        """Give what only this stage can measure; scores are benchmark's, with every runtime alike."""
+        loss = trained.schedule.best_loss
+        if loss is None:
+            raise RuntimeError("a training ended without a validation loss")
+        return [
+            number("best_epoch", trained.schedule.best_epoch, "1"),
+            number("validation_loss", loss, "1", n=len(self._data.validation)),
+        ]
+
+    def _facts(self, trained: Trained) -> Dict[str, Any]:
+        data = self._data
+        return {
+            "weights": int(trained.model.count_params()),
+            "epochs": trained.schedule.epoch,
+            "resumed_at_epoch": trained.resumed_at_epoch,
+            "images": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
+        }

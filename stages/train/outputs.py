@@ -1,0 +1,71 @@
+"""The files that a training leaves: no time and no host in them, so equal trainings are equal bytes."""
+
+from __future__ import annotations
+
+import csv
+import os
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Sequence
+
+from stages.contract import write_json
+from stages.train.figure import draw_confusion
+from stages.trained import SCHEMA, VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stages.train.data import Data
+    from stages.train.fit import Trained
+    from stages.train.scores import Scores
+    from stages.train.settings import Settings
+
+HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+
+
+def describe(settings: Settings, classes: Sequence[str]) -> Dict[str, Any]:
+    """Give what `stages.trained.build_from` needs to build the network."""
+    return {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "model": settings.model,
+        "input_size": settings.input_size,
+        "classes": list(classes),
+        "batchnorm_momentum": settings.batchnorm_momentum,
+    }
+
+
+def write_model(out: Path, settings: Settings, data: Data, trained: Trained) -> None:
+    """Write `weights.h5` and `model.json`."""
+    trained.model.save_weights(os.fspath(out / "weights.h5"), save_format="h5")
+    document = {
+        **describe(settings, data.images.classes),
+        "best_epoch": trained.schedule.best_epoch,
+        "validation_images": [row.path for row in data.validation],
+        "weights": int(trained.model.count_params()),
+    }
+    write_json(out / "model.json", document)
+
+
+def write_history(out: Path, trained: Trained) -> None:
+    """Write `history.csv`: one line for each epoch; just the header when none was trained."""
+    lines = ([entry[name] for name in HISTORY] for entry in trained.history)
+    _write_csv(out / "history.csv", HISTORY, lines)
+
+
+def write_scores(out: Path, scores: Scores, paths: Sequence[str], title: str, training: Dict[str, Any]) -> None:
+    """Write metrics, report, predictions and the confusion matrix of the test split."""
+    write_json(out / "metrics.json", {"split": "test", **scores.as_json(), **training})
+    (out / "classification_report.txt").write_text(scores.report(), encoding="utf-8")
+    draw_confusion(out / "confusion_matrix.png", scores.confusion, scores.classes, title)
+    header = ["path", "label", "predicted", *("p%d" % index for index in range(len(scores.classes)))]
+    lines = (
+        [path, label, predicted, *("%.9g" % output for output in outputs)]  # nine digits restore a float32
+        for path, label, predicted, outputs in zip(paths, scores.labels, scores.predicted, scores.outputs)
+    )
+    _write_csv(out / "predictions.csv", header, lines)
+
+
+def _write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(lines)
