@@ -82,9 +82,10 @@ def make(
     )
 
 
-def _known(word: str, known: Iterable[str], kind: str) -> str:
+def _known(word: str, known: Iterable[str], kind: str, where: str = "") -> str:
     if word not in known:
-        raise ProfileError(f"no such {kind} {word!r}", hint=nearest(word, known, kind.capitalize() + "s"))
+        place = f"{where}: " if where.endswith(".toml") else ""
+        raise ProfileError(f"{place}no such {kind} {word!r}", hint=nearest(word, known, kind.capitalize() + "s"))
     return word
 
 
@@ -114,9 +115,9 @@ def _find(dotted: str, where: str) -> Parameter:
     """The parameter that `stage.name` or `stage.model.name` means."""
     stage, _, rest = dotted.partition(".")
     model, _, name = rest.rpartition(".")
-    spec = catalogue.specs()[_known(stage, catalogue.specs(), "stage")]
+    spec = catalogue.specs()[_known(stage, catalogue.specs(), "stage", where)]
     if model:
-        _known(model, catalogue.models(), "model")
+        _known(model, catalogue.models(), "model", where)
     by_name = {parameter.name: parameter for parameter in spec.parameters}
     if name not in by_name:
         raise ProfileError(f"{where}: stage {stage} has no parameter {name!r}", hint=nearest(name, by_name, "parameters"))

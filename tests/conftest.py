@@ -1,0 +1,21 @@
+"""What all tests share: the project on the path, a fixed surrounding, and no run of their own in the project's store."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
+
+
+@pytest.fixture(autouse=True)
+def _fixed_surrounding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("CORALLINE_ARTIFACTS", "NO_COLOR", "FORCE_COLOR", "CORALLINE_LEASH", "CORALLINE_STEP"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    os.umask(0o022)

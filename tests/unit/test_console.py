@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from coralline import console
+from coralline.board import Line, render
+from coralline.errors import CorallineError, StageError
+from coralline.notices import Kind, Notice
+
+
+def test_plain_lines_tell_the_story() -> None:
+    stream = io.StringIO()
+    plain = console.Plain(stream)
+    plain.notify(Notice(kind=Kind.START, label="train/a", text="not made before"))
+    for done in range(100):
+        plain.notify(Notice(kind=Kind.PROGRESS, label="train/a", done=done, total=100, unit="batch"))
+    plain.notify(Notice(kind=Kind.DONE, label="train/a", text="abc", seconds=61))
+    plain.notify(Notice(kind=Kind.REUSED, label="dataset", text="reused"))
+    assert stream.getvalue().splitlines() == [
+        "start     train/a: not made before",
+        "          train/a: 0/100 batch",
+        "done      train/a: abc (1 min 01 s)",
+        "reused    dataset",
+    ]
+
+
+def test_the_time_left_follows_the_pace() -> None:
+    notice = Notice(kind=Kind.PROGRESS, done=25, total=100, unit="x")
+    assert console.left(notice, 10) == ", 30.0 s left"
+    assert console.left(notice, 1) == ""
+
+
+def test_an_error_is_what_is_wrong_and_what_to_do() -> None:
+    stream = io.StringIO()
+    console.show_error(StageError("train failed", hint="see the log", replay="docker run"), stream)
+    assert stream.getvalue() == "error: train failed\n  see the log\n  replay: docker run\n"
+
+
+def test_every_kind_of_error_has_its_own_code() -> None:
+    kinds = CorallineError.__subclasses__()
+    assert sorted(kind.code for kind in kinds) == list(range(2, 11))
+
+
+def test_the_board_shows_state_bar_and_time_left() -> None:
+    lines = {
+        "dataset": Line(Notice(kind=Kind.REUSED, label="dataset", text="reused"), 0, 0),
+        "train/a": Line(Notice(kind=Kind.PROGRESS, label="train/a", done=25, total=100, unit="batch", text="epoch 1/4"), 0),
+    }
+    for width in (40, 80, 120):
+        screen = Console(file=io.StringIO(), width=width, force_terminal=True)
+        screen.print(render(lines, 10.0, width))
+        text = screen.file.getvalue()  # type: ignore[attr-defined]
+        assert "running" in text
+        assert "reused" in text
+    assert "25/100 batch, 30.0 s left epoch 1/4" in text

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coralline import graph, request
+from coralline.errors import ProfileError
+
+
+def refused(**words: object) -> ProfileError:
+    with pytest.raises(ProfileError) as caught:
+        request.make(**words)  # type: ignore[arg-type]
+    return caught.value
+
+
+def test_an_unknown_model_names_the_nearest() -> None:
+    error = refused(model="inception3")
+    assert error.message == "no such model 'inception3'"
+    assert error.hint.startswith("did you mean 'inceptionv3'? Models: densenet169")
+
+
+def test_no_model_lists_them_all() -> None:
+    assert "resnet50v2" in refused().hint
+
+
+def test_the_data_set_alone_needs_no_model() -> None:
+    assert list(graph.draw(request.make(only="dataset"))) == ["dataset"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ("train.epoch=2", "'epochs'"),
+        ("trian.epochs=2", "'train'"),
+        ("train.epochs=many", "whole number from 0"),
+        ("train.epochs=-1", "whole number from 0"),
+        ("train.inceptionv4.epochs=2", "'inceptionv3'"),
+        ("epochs=2", "stage.parameter=value"),
+        ("train.epochs", "stage.parameter=value"),
+    ],
+)
+def test_a_wrong_setting_says_what_would_be_right(setting: str, word: str) -> None:
+    assert word in refused(model="inceptionv3", settings=[setting]).hint
+
+
+def test_a_setting_that_cannot_matter_is_refused() -> None:
+    assert "dataset.source" in refused(model="inceptionv3", settings=["dataset.on_bad_image=skip"]).message
+
+
+def test_a_missing_folder_is_refused() -> None:
+    assert "does not exist" in refused(model="inceptionv3", data="nowhere").message
+
+
+def test_an_input_too_small_for_the_network_is_refused() -> None:
+    assert "75 pixels" in refused(model="inceptionv3", settings=["train.input_size=64"]).hint
+
+
+def test_an_unknown_profile_names_the_known(tmp_path: Path) -> None:
+    assert "quick" in refused(model="inceptionv3", profile="quik").hint
+
+
+@pytest.mark.parametrize("text", ["train.epochs = ", "[train]\nepochs = 'x'", "[train]\nepoch = 1", "[trian]\nepochs = 1", "x = 1"])
+def test_a_wrong_profile_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    error = refused(model="inceptionv3", profile=str(tmp_path / "mine.toml"))
+    assert "mine.toml" in error.message
+
+
+def test_the_profile_speaks_for_single_models_and_the_user_for_all() -> None:
+    wanted = request.make(model="efficientnetv2b0", profile="paper")
+    assert wanted.value("train", "batch", "efficientnetv2b0") == 12
+    assert wanted.value("train", "batch", "inceptionv3") == 64
+    wanted = request.make(model="efficientnetv2b0", profile="paper", settings=["train.batch=7"])
+    assert wanted.value("train", "batch", "efficientnetv2b0") == 7
+
+
+def test_several_models_share_one_data_set() -> None:
+    steps = graph.draw(request.make(model="all"))
+    assert [label for label in steps if label.startswith("dataset")] == ["dataset"]
+    assert sum(label.startswith("train/") for label in steps) >= 4
+
+
+def test_a_recipe_reaches_convert_and_benchmark_only() -> None:
+    few = graph.draw(request.make(model="inceptionv3", recipes="float16"))
+    assert "convert/inceptionv3/float16" in few
+    assert "benchmark/inceptionv3/float32-keras/keras-cpu" in few
+    assert not any("ptq" in label or label.startswith("compile") for label in few)
+
+
+def test_every_step_comes_after_what_it_needs() -> None:
+    seen: set[str] = set()
+    for label, step in graph.draw(request.make(model="all")).items():
+        assert set(step.needs) <= seen
+        seen.add(label)
+
+
+def test_from_takes_in_all_that_follows() -> None:
+    steps = graph.draw(request.make(model="inceptionv3"))
+    again = graph.descendants(steps, "convert")
+    assert "train/inceptionv3" not in again
+    assert {"convert/inceptionv3/dynamic", "benchmark/inceptionv3/dynamic/tflite-cpu", "report"} <= again
+    assert "benchmark/inceptionv3/float32-keras/keras-cpu" not in again
