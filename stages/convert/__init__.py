@@ -1,1 +1,1 @@
-
+"""The convert stage: a trained network becomes a TFLite file by a recipe."""

@@ -10,19 +10,18 @@ from stages.spec import Input, Output, Parameter, Spec, Variant
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a trained network becomes a deployable file; the function is `convert` in `stages/convert/recipes/MODULE.py`."""
+    """How a network becomes a deployable file: `convert` in `stages/convert/recipes/NAME.py`, `-` read as `_`."""
 
     summary: str
-    module: str
     edgetpu: bool = False
     default: bool = True
 
 
 RECIPES: Dict[str, Recipe] = {
-    "float32": Recipe("no quantisation: the reference for sizes", "float32"),
-    "float16": Recipe("weights stored as float16, computed in float32", "float16"),
-    "dynamic": Recipe("8-bit weights, activations quantised at run time", "dynamic"),
-    "ptq-int8": Recipe("full int8 after training, uint8 in and out, per-channel weights", "ptq_int8", edgetpu=True),
+    "float32": Recipe("no quantisation: the reference for sizes"),
+    "float16": Recipe("weights stored as float16, computed in float32"),
+    "dynamic": Recipe("8-bit weights, activations quantised at run time"),
+    "ptq-int8": Recipe("full int8 after training, uint8 in and out, per-channel weights", edgetpu=True),
 }
 
 CALIBRATED = {"recipe": ("ptq-int8",)}
@@ -43,8 +42,24 @@ SPEC = Spec(
     ),
     outputs=(Output("model.tflite", "tflite"), Output("conversion.json", "json")),
     parameters=(
-        Parameter("calibration_images", "int", 500, "images that set the ranges, from the training split", minimum=1, maximum=100_000, when=CALIBRATED),
-        Parameter("calibration_seed", "int", 1, "seed of the draw of calibration images", minimum=0, maximum=2**31 - 1, when=CALIBRATED),
+        Parameter(
+            "calibration_images",
+            "int",
+            500,
+            "images that set the ranges, from the training split",
+            minimum=1,
+            maximum=100_000,
+            when=CALIBRATED,
+        ),
+        Parameter(
+            "calibration_seed",
+            "int",
+            1,
+            "seed of the draw of calibration images",
+            minimum=0,
+            maximum=2**31 - 1,
+            when=CALIBRATED,
+        ),
     ),
     code=("stages/models/{model}.py", "stages/convert/recipes/{recipe}.py"),
 )

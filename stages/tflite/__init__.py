@@ -1,1 +1,1 @@
-
+"""Reading TFLite files without TensorFlow."""

@@ -1,0 +1,75 @@
+"""The convert stage: a trained network becomes `model.tflite` by a recipe, and `conversion.json` says what it holds.
+
+A recipe is `convert(source)` in `stages/convert/recipes/NAME.py`. It is found by its name at run time, so that a
+changed recipe is part of the code of its own steps alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Dict
+
+from stages.contract import InputError, Step, number, run, write_json
+from stages.convert.source import Converted, Source
+from stages.tflite.model import describe, inputs_and_outputs, operator_counts, read_model
+
+VERSION = 1
+
+
+def main(step: Step) -> None:
+    """Convert by the step's recipe."""
+    recipe = load_recipe(step.parameters["recipe"])
+    source = Source.read(step)
+    converted: Converted = recipe.convert(source)
+    (step.out / "model.tflite").write_bytes(converted.content)
+    write_json(step.out / "conversion.json", conversion(source, converted))
+    size = number("size_bytes", len(converted.content), "B", runtime="tflite-cpu")
+    step.record([size], facts(converted))
+
+
+def load_recipe(name: str) -> Any:
+    """Find the module of a recipe.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    module = "stages.convert.recipes.%s" % name.replace("-", "_")
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise InputError("no such recipe '%s'" % name, "`./run recipes` lists them") from error
+
+
+def conversion(source: Source, converted: Converted) -> Dict[str, Any]:
+    """Describe the result for `conversion.json`, read back from the file itself and not from what was asked for."""
+    model = read_model(converted.content)
+    inputs, outputs = inputs_and_outputs(model)
+    return {
+        "schema": "coralline.conversion",
+        "version": VERSION,
+        "recipe": source.step.parameters["recipe"],
+        "model": source.name,
+        "classes": source.classes,
+        "input_size": source.input_size,
+        "input": describe(inputs[0]),
+        "output": describe(outputs[0]),
+        "operators": operator_counts(model),
+        "calibration": converted.calibration,
+        "size_bytes": len(converted.content),
+    }
+
+
+def facts(converted: Converted) -> Dict[str, Any]:
+    """Gather what the record says beside the numbers."""
+    import tensorflow as tf
+
+    found: Dict[str, Any] = {"tensorflow": tf.__version__}
+    if converted.calibration is not None:
+        found["calibration_images"] = len(converted.calibration["images"])
+    return found
+
+
+if __name__ == "__main__":
+    run(main)

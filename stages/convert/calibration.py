@@ -1,0 +1,105 @@
+"""Draw calibration images and watch what they do to every activation of the float network.
+
+The float interpreter with all tensors kept takes the place of the converter's calibrator: the same ranges in a
+seventh of the time, per image, so that any rule can be applied afterwards.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Callable, List, Sequence, Tuple
+
+import numpy as np
+import tensorflow as tf
+
+from stages.convert.ranges import Statistics
+from stages.images import ImageSet, Row, stratified
+from stages.progress import Progress
+from stages.tflite.model import Model, read_model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stages.convert.source import Source
+
+BATCH = 4  # 1 takes a fifth longer; more than 4 gains 5 % and doubles the memory
+
+
+def draw(source: Source, images: ImageSet) -> List[Row]:
+    """Draw the calibration images from the training split, every class in its share, without the validation images."""
+    kept = set(source.validation_images)
+    rows = [row for row in images.rows("train") if row.path not in kept]
+    wanted = int(source.step.parameters["calibration_images"])
+    if len(rows) < wanted:
+        source.step.warning(
+            "calibration with %d images instead of %d: the training split has no more" % (len(rows), wanted)
+        )
+    return stratified(rows, "calibration", int(source.step.parameters["calibration_seed"]), count=wanted)
+
+
+def observe(source: Source, flatbuffer: bytes, images: ImageSet, rows: Sequence[Row]) -> Statistics:
+    """Run the images through the float network and keep each activation's extremes, image by image.
+
+    The result does not depend on the number of threads: batches are cut by position.
+    """
+    model = read_model(flatbuffer)
+    tensors = activations(model)
+    local = threading.local()
+    progress = Progress(source.step, len(rows), "image", "calibrating")
+
+    def extremes(batch: Sequence[Row]) -> Tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if not hasattr(local, "run"):
+            local.run = _interpreter(flatbuffer, model)
+        pixels = np.zeros((BATCH, source.input_size, source.input_size, 3), np.float32)
+        for place, row in enumerate(batch):
+            pixels[place] = images.load(row, source.input_size)
+        return _extremes(local.run(pixels / np.float32(255)), tensors, len(batch))
+
+    batches = [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
+    lows, highs = [], []
+    with ThreadPoolExecutor(max(1, source.step.threads)) as pool:
+        for batch, (low, high) in zip(batches, pool.map(extremes, batches)):
+            lows.append(low)
+            highs.append(high)
+            progress.advance(len(batch))
+    return Statistics(tensors, np.concatenate(lows, axis=1), np.concatenate(highs, axis=1))
+
+
+def activations(model: Model) -> Tuple[int, ...]:
+    """List all float tensors that depend on the image: the graph's inputs and every operator's outputs."""
+    graph = model.main
+    found = [*graph.inputs, *(index for operator in graph.operators for index in operator.outputs)]
+    return tuple(index for index in found if graph.tensors[index].dtype == "float32")
+
+
+def _interpreter(flatbuffer: bytes, model: Model) -> Callable[[NDArray[np.float32]], Callable[[int], Any]]:
+    """Make a function that runs a batch and returns a reader of tensors. Delegates would hide inner tensors."""
+    interpreter = tf.lite.Interpreter(
+        model_content=flatbuffer,
+        num_threads=1,
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    entry = model.main.inputs[0]
+    interpreter.resize_tensor_input(entry, [BATCH, *model.main.tensors[entry].shape[1:]])
+    interpreter.allocate_tensors()
+
+    def run(pixels: NDArray[np.float32]) -> Callable[[int], Any]:
+        interpreter.set_tensor(entry, pixels)
+        interpreter.invoke()
+        return interpreter.get_tensor  # type: ignore[no-any-return]
+
+    return run
+
+
+def _extremes(
+    read: Callable[[int], Any], tensors: Sequence[int], count: int
+) -> Tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Take the lowest and highest value of each tensor for the first `count` images of the batch."""
+    lows = np.empty((len(tensors), count), np.float32)
+    highs = np.empty_like(lows)
+    for place, index in enumerate(tensors):
+        values = read(index)[:count].reshape(count, -1)
+        lows[place], highs[place] = values.min(axis=1), values.max(axis=1)
+    return lows, highs

@@ -1,0 +1,58 @@
+"""What a recipe gets and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+from stages.images import ImageSet
+from stages.trained import load_trained
+
+if TYPE_CHECKING:
+    from stages.contract import Step
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained network on its way to TFLite: `model` is the Keras model, `description` its `model.json`."""
+
+    step: Step
+    model: Any
+    description: Dict[str, Any]
+
+    @classmethod
+    def read(cls, step: Step) -> Source:
+        """Load what the train stage made."""
+        return cls(step, *load_trained(step.inputs["model"]))
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return str(self.description["model"])
+
+    @property
+    def input_size(self) -> int:
+        """Edge of the input in pixels."""
+        return int(self.description["input_size"])
+
+    @property
+    def classes(self) -> List[str]:
+        """Names of the classes in the order of the outputs."""
+        return list(self.description["classes"])
+
+    @property
+    def validation_images(self) -> List[str]:
+        """Paths of the training images that were kept to judge the network."""
+        return list(self.description["validation_images"])
+
+    def images(self) -> ImageSet:
+        """Read the data set."""
+        return ImageSet.read(self.step)
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A TFLite file, and how it was calibrated, if it was."""
+
+    content: bytes
+    calibration: Optional[Dict[str, Any]] = None

@@ -1,0 +1,154 @@
+"""What a TFLite file says about itself, read without TensorFlow: operators, tensors, inputs and outputs.
+
+Weights are not read. Field numbers are those of tensorflow/lite/schema/schema.fbs, version 3.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Dict, List, Sequence, Tuple
+
+from stages.tflite.flat import FLOAT32, INT8, INT32, INT64, UINT32, Buffer, MalformedFile, Table
+from stages.tflite.names import CUSTOM, operator_name, tensor_type_name
+
+SCHEMA_VERSION = 3
+ABSENT = -1  # an optional input that is left out
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor; `scales` is empty when it is not quantised and has several entries when it is so per channel."""
+
+    name: str
+    dtype: str
+    shape: Tuple[int, ...]
+    shape_signature: Tuple[int, ...]
+    scales: Tuple[float, ...]
+    zero_points: Tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator in execution order; `inputs` and `outputs` are tensor indices, `ABSENT` for an input left out."""
+
+    name: str
+    version: int
+    inputs: Tuple[int, ...]
+    outputs: Tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """One graph of operators."""
+
+    tensors: Tuple[Tensor, ...]
+    operators: Tuple[Operator, ...]
+    inputs: Tuple[int, ...]
+    outputs: Tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A TFLite file; the first subgraph is the one that runs."""
+
+    subgraphs: Tuple[Subgraph, ...]
+
+    @property
+    def main(self) -> Subgraph:
+        """The subgraph that runs."""
+        return self.subgraphs[0]
+
+
+def read_model(content: bytes) -> Model:
+    """Read the structure of a TFLite file.
+
+    Raises:
+        MalformedFile: it is not one, or is damaged.
+    """
+    if len(content) < 8 or content[4:8] != b"TFL3":
+        raise MalformedFile("it does not have the mark of a TFLite file")
+    root = Buffer(content).root()
+    version = root.number(0, UINT32, 0)
+    if version != SCHEMA_VERSION:
+        raise MalformedFile("schema version %d, expected %d" % (version, SCHEMA_VERSION))
+    kinds = [_read_kind(table) for table in root.tables(1)]
+    subgraphs = tuple(_read_subgraph(table, kinds) for table in root.tables(2))
+    if not subgraphs:
+        raise MalformedFile("it holds no graph")
+    return Model(subgraphs)
+
+
+def operator_counts(model: Model) -> List[Dict[str, Any]]:
+    """Count every kind of operator by version, sorted: `{"name", "version", "count"}`."""
+    counts = Counter((operator.name, operator.version) for graph in model.subgraphs for operator in graph.operators)
+    return [{"name": name, "version": version, "count": count} for (name, version), count in sorted(counts.items())]
+
+
+def describe(tensor: Tensor) -> Dict[str, Any]:
+    """Describe a tensor as the records show it: `{"shape", "dtype", "scale", "zero_point"}`, null for floats."""
+    return {
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype,
+        "scale": tensor.scales[0] if tensor.scales else None,
+        "zero_point": tensor.zero_points[0] if tensor.zero_points else None,
+    }
+
+
+def inputs_and_outputs(model: Model) -> Tuple[List[Tensor], List[Tensor]]:
+    """Find the tensors that a caller fills and reads."""
+    graph = model.main
+    return [graph.tensors[index] for index in graph.inputs], [graph.tensors[index] for index in graph.outputs]
+
+
+def float_tensors(model: Model) -> List[str]:
+    """Name all tensors with floating-point values: none in a fully quantised file."""
+    return [
+        tensor.name
+        for graph in model.subgraphs
+        for tensor in graph.tensors
+        if tensor.dtype.startswith(("float", "bfloat"))
+    ]
+
+
+def _read_kind(table: Table) -> Tuple[str, int]:
+    """Read name and version of an operator code; codes above 127 stand in a field of their own."""
+    code = max(table.number(0, INT8, 0), table.number(3, INT32, 0))
+    name = table.text(1) if code == CUSTOM else operator_name(code)
+    return name, table.number(2, INT32, 1)
+
+
+def _read_subgraph(table: Table, kinds: Sequence[Tuple[str, int]]) -> Subgraph:
+    tensors = tuple(_read_tensor(entry) for entry in table.tables(0))
+    operators = tuple(_read_operator(entry, kinds, len(tensors)) for entry in table.tables(3))
+    inputs, outputs = table.numbers(1, INT32), table.numbers(2, INT32)
+    _check_indices(inputs + outputs, len(tensors), lowest=0)
+    return Subgraph(tensors, operators, inputs, outputs)
+
+
+def _read_tensor(table: Table) -> Tensor:
+    quantisation = table.table(4)
+    return Tensor(
+        name=table.text(3),
+        dtype=tensor_type_name(table.number(1, INT8, 0)),
+        shape=table.numbers(0, INT32),
+        shape_signature=table.numbers(7, INT32),
+        scales=() if quantisation is None else quantisation.numbers(2, FLOAT32),
+        zero_points=() if quantisation is None else quantisation.numbers(3, INT64),
+    )
+
+
+def _read_operator(table: Table, kinds: Sequence[Tuple[str, int]], tensors: int) -> Operator:
+    kind = table.number(0, UINT32, 0)
+    if kind >= len(kinds):
+        raise MalformedFile("an operator of kind %d, there are %d" % (kind, len(kinds)))
+    inputs, outputs = table.numbers(1, INT32), table.numbers(2, INT32)
+    _check_indices(inputs, tensors, lowest=ABSENT)
+    _check_indices(outputs, tensors, lowest=0)
+    return Operator(*kinds[kind], inputs, outputs)
+
+
+def _check_indices(indices: Sequence[int], count: int, *, lowest: int) -> None:
+    for index in indices:
+        if not lowest <= index < count:
+            raise MalformedFile("tensor %d does not exist, there are %d" % (index, count))
