@@ -62,14 +62,21 @@ class Outcome:
 class Engine(Protocol):
     """Where steps run."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the user calls this engine, and records name it."""
+        ...
 
     def available(self) -> str | None:
         """Say why this engine cannot be used here, or None when it can. Cheap."""
         ...
 
     def recipe(self, image: str) -> dict[str, Any]:
-        """Return the parts of a key that stand for the image: digests of what it is made from."""
+        """Return the parts of a key that stand for the image: digests of what it is made from.
+
+        Final once `prepare` has run: before, the base of a container image may still be unmade. A plan that was made
+        earlier is to be made again when the recipe changed.
+        """
         ...
 
     def blocked(self, image: str) -> str | None:
@@ -110,6 +117,19 @@ class Places:
     def of_host(cls, job: Job) -> Places:
         """Return the places as the host names them."""
         return cls(inputs=job.inputs, out=job.out, partial=job.partial)
+
+
+def environment(job: Job) -> dict[str, str]:
+    """Return the variables that every engine sets for a step, so that both give the same bytes."""
+    return {
+        "CORALLINE_LEASH": "1",
+        "LC_ALL": "C.UTF-8",
+        "OMP_NUM_THREADS": str(job.threads),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",  # the order of sets must not depend on chance
+        "PYTHONUNBUFFERED": "1",  # the log is live
+        "TZ": "UTC",
+    }
 
 
 def step_path(job: Job) -> Path:

@@ -1,0 +1,231 @@
+"""Images by the digest of their recipe: what each is made of, whether it is there, and how it gets there.
+
+The recipe of a Python image is one shared Dockerfile and its own hash-locked requirements; the vendor's tools have
+Dockerfiles of their own. Nothing here needs the daemon until an image is looked for.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coralline import built
+from coralline.catalogue import PROJECT
+from coralline.errors import ImageError, ProfileError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from coralline.bases import Base
+    from coralline.engines.base import OnEvent
+
+UNMADE = "not made yet"
+LABEL = "coralline.recipe"
+FAILURE_VALID_S = 86_400.0  # a vendor that did not answer is asked again a day later
+OWN_AUTHORITIES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
+PASSED_ON = ("PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+BASE = re.compile(r"^ARG BASE=coralline-base:(\w+)$", re.MULTILINE)
+
+
+class Images:
+    """The images of a project, and what is recorded of them below `home`."""
+
+    def __init__(
+        self, project: Path = PROJECT, home: Path | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._docker = project / "docker"
+        self._home = home or project / "artifacts" / "images"
+        self._clock = clock
+        self._digest = functools.cache(built.digest_of_files)  # files do not change while a run plans
+
+    def names(self) -> list[str]:
+        """Return the names of all images."""
+        folders = [path for path in self._docker.iterdir() if path.is_dir() and path.name != "base"]
+        return sorted(
+            path.name for path in folders if (path / "requirements.lock").exists() or self.is_vendor(path.name)
+        )
+
+    def is_vendor(self, name: str) -> bool:
+        """Whether the image holds what only a vendor's own host has."""
+        return (self._docker / name / "vendor.lock").exists()
+
+    def lock_path(self, name: str) -> Path:
+        """Return where the image's locked requirements are; a vendor's image may have none."""
+        return self._docker / name / "requirements.lock"
+
+    def recipe(self, name: str) -> dict[str, str]:
+        """Return digests of what the image is made from, for keys; `base` is final once it was found or built."""
+        known = self._base(name).recorded()
+        parts = {
+            "dockerfile": self._digest((self._dockerfile(name), *self._helpers(name))),
+            "base": UNMADE if known is None else str(known["identity"]),
+        }
+        for part, file in (("lock", "requirements.lock"), ("vendor", "vendor.lock")):
+            path = self._docker / name / file
+            if path.exists():
+                parts[part] = self._digest((path,))
+        return parts
+
+    def recorded(self, name: str) -> dict[str, Any] | None:
+        """Return what was recorded when the image was built from the present recipe. Does not ask the daemon."""
+        return built.load(self._state(name), built.digest_of(self.recipe(name)))
+
+    def find(self, name: str) -> str | None:
+        """Return the id of the image when the daemon has it.
+
+        Raises:
+            EngineError: the daemon does not answer.
+        """
+        from coralline import daemon
+
+        if self._base(name).find() is None:
+            return None
+        known = self.recorded(name)
+        if known is not None and daemon.image(known["id"]) is not None:
+            return str(known["id"])
+        recipe = self.recipe(name)
+        found = daemon.image_with(LABEL, built.digest_of([name, recipe]))
+        if found is not None:  # built before, and our record of it was lost
+            self._record(name, recipe, found)
+        return found
+
+    def identity(self, name: str) -> dict[str, str]:
+        """Return the image's id, its base and how that was made, for records; empty for an image that is not built."""
+        image, base = self.recorded(name), self._base(name).recorded()
+        if image is None or base is None:
+            return {}
+        return {"image": str(image["id"]), "base": str(base["identity"]), "base_way": str(base["way"])}
+
+    def unavailable(self, name: str) -> str | None:
+        """Say why the image could not be built within the last day, or None."""
+        failed = built.load(self._failure(name), self._failure_recipe(name))
+        if failed is None or not 0 <= self._clock() - float(failed["time"]) < FAILURE_VALID_S:
+            return None
+        return str(failed["reason"])
+
+    def build(self, name: str, progress: OnEvent, *, fresh: bool = False) -> str:
+        """Build the image unless the daemon has it, and return its id; `fresh` builds it again without any cache.
+
+        Raises:
+            ImageError: it cannot be built, with the reason and the remedy.
+            EngineError: Docker is missing or refuses.
+            ProfileError: there is no such image.
+        """
+        if name not in self.names():
+            raise ProfileError(f"no such image {name!r}", hint=nearest(name, self.names(), "images"))
+        with built.held(self._home / f"{name}.lock"):
+            found = None if fresh else self.find(name)
+            if found is not None:
+                return found
+            base = self._base(name).make(progress)
+            try:
+                image_id = self._build(name, base, progress, fresh=fresh)
+            except ImageError as error:
+                self._remember(name, error)
+                raise
+            self._failure(name).unlink(missing_ok=True)
+            return image_id
+
+    def _build(self, name: str, base: dict[str, Any], progress: OnEvent, *, fresh: bool) -> str:
+        from coralline import builder
+
+        recipe, log = self.recipe(name), self._home / f"{name}.log"
+        log.unlink(missing_ok=True)
+        started = self._clock()
+        with _context(self._docker) as context:
+            wanted = builder.Build(
+                name=name,
+                context=context,
+                dockerfile=context / self._dockerfile(name).relative_to(self._docker),
+                tag=f"coralline-{name}:{built.digest_of(recipe)[:12]}",
+                arguments={"BASE": base["tag"], "NAME": name, **_passed_on()},
+                labels=_labels(name, recipe, base),
+                fresh=fresh,
+            )
+            image_id = builder.build(wanted, log, lambda line: _say(progress, name, line))
+        self._record(name, recipe, image_id, seconds=self._clock() - started)
+        return image_id
+
+    def _record(self, name: str, recipe: dict[str, str], image_id: str, seconds: float | None = None) -> None:
+        from coralline import daemon
+
+        found = daemon.image(image_id)
+        assert found is not None  # noqa: S101 - it was just built or found
+        document = {
+            "schema": "coralline.image",
+            "version": 1,
+            "name": name,
+            "recipe": recipe,
+            "recipe_digest": built.digest_of(recipe),
+            "id": image_id,
+            "layers": found["RootFS"]["Layers"],
+            "size_bytes": found["Size"],
+            "seconds": seconds,
+        }
+        built.save(self._state(name), document)
+
+    def _remember(self, name: str, error: ImageError) -> None:
+        if self.is_vendor(name):
+            failed = {"recipe_digest": self._failure_recipe(name), "reason": error.message, "time": self._clock()}
+            built.save(self._failure(name), failed)
+
+    def _base(self, name: str) -> Base:
+        from coralline.bases import Base
+
+        suite = BASE.search(self._dockerfile(name).read_text(encoding="utf-8"))
+        assert suite is not None, name  # noqa: S101 - every Dockerfile of ours has the line; a test looks
+        return Base(self._docker / "base", self._home, suite[1])
+
+    def _dockerfile(self, name: str) -> Path:
+        own = self._docker / name / "Dockerfile"
+        return own if own.exists() else self._docker / "stage.Dockerfile"
+
+    def _helpers(self, name: str) -> tuple[Path, ...]:
+        names = ("fetch.py", "install.sh") if self.is_vendor(name) else ("install.sh",)
+        return tuple(self._docker / helper for helper in names)
+
+    def _failure_recipe(self, name: str) -> str:
+        return built.digest_of({part: value for part, value in self.recipe(name).items() if part != "base"})
+
+    def _state(self, name: str) -> Path:
+        return self._home / f"{name}.json"
+
+    def _failure(self, name: str) -> Path:
+        return self._home / f"{name}.failed.json"
+
+
+@contextmanager
+def _context(docker: Path) -> Iterator[Path]:
+    """Make a build context: the docker folder, and the host's certificate authorities where it has its own."""
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="coralline-build-") as folder:
+        context = Path(folder) / "docker"
+        shutil.copytree(docker, context)
+        bundle = next((os.environ[name] for name in OWN_AUTHORITIES if os.environ.get(name)), None)
+        if bundle is not None:
+            shutil.copyfile(bundle, context / "ca.crt")
+        yield context
+
+
+def _passed_on() -> dict[str, str]:
+    return {name: os.environ[name] for name in PASSED_ON if os.environ.get(name)}
+
+
+def _labels(name: str, recipe: dict[str, str], base: dict[str, Any]) -> dict[str, str]:
+    return {
+        LABEL: built.digest_of([name, recipe]),
+        "org.opencontainers.image.title": f"coralline-{name}",
+        "org.opencontainers.image.licenses": "Apache-2.0",
+        "org.opencontainers.image.base.digest": str(base["layers"][0]),
+    }
+
+
+def _say(progress: OnEvent, name: str, line: str) -> None:
+    progress({"event": "build", "image": name, "message": line})

@@ -1,0 +1,76 @@
+"""Fetches what a vendor publishes, by checksum: `fetch.py LOCK FOLDER RECORD`.
+
+A lock's lines are `sha256:... NAME URL [URL...]`, or `md5:...` where no SHA-256 was ever published. A file with another
+digest is refused. What was fetched, with its SHA-256, is written to RECORD. Ends within seconds when a host is out of
+reach. Runs in build stages, on Python 3.9 and later.
+"""
+
+import hashlib
+import json
+import socket
+import ssl
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+TIMEOUT_S = 10
+BLOCKED = "coralline-blocked: "  # the builder on the host looks for this word
+
+
+def main(lock: Path, folder: Path, record: Path) -> None:
+    """Fetch all files of the lock."""
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {}
+    for line in lock.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            digest, name, *urls = line.split()
+            data = fetch(name, urls)
+            check(name, data, digest)
+            (folder / name).write_bytes(data)
+            facts[name] = {"pin": digest, "sha256": hashlib.sha256(data).hexdigest()}
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def fetch(name: str, urls: "list[str]") -> bytes:
+    """Return the file's bytes from the first address that has it."""
+    reasons = []
+    for url in urls:
+        try:
+            with urllib.request.urlopen(url, timeout=TIMEOUT_S, context=trust()) as answer:  # noqa: S310
+                return bytes(answer.read())
+        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            reasons.append(f"{urllib.parse.urlsplit(url).hostname}: {reason_of(error)}")
+    sys.exit(f"{BLOCKED}{name} cannot be fetched from {'; '.join(dict.fromkeys(reasons))}")
+
+
+def trust() -> ssl.SSLContext:
+    """Return the system's certificate authorities, and the host's own when it gave them to the build."""
+    context = ssl.create_default_context()
+    if Path("ca.crt").exists():
+        context.load_verify_locations("ca.crt")
+    return context
+
+
+def reason_of(error: Exception) -> str:
+    """Say in a few words why an address did not answer."""
+    inner = getattr(error, "reason", error)
+    if isinstance(inner, socket.gaierror):
+        return "the name is not known here (no network?)"
+    if isinstance(inner, TimeoutError):
+        return f"no answer in {TIMEOUT_S} s"
+    return str(inner)
+
+
+def check(name: str, data: bytes, pin: str) -> None:
+    """Refuse a file that is not the pinned one."""
+    kind, _, expected = pin.partition(":")
+    found = hashlib.new(kind, data).hexdigest()
+    if found != expected:
+        sys.exit(f"{BLOCKED}{name} is not the pinned file: {kind} {found}, expected {expected}")
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:4]))
