@@ -24,7 +24,7 @@ REQUEST: dict[str, tuple[Any, str]] = {
     "profile": ("quick", "quick, paper, or the path of a .toml file"),
     "data": (None, "folder or zip of images, <split>/<class>/*.png, instead of simulated events"),
     "init": (None, "start training from these weights (.h5, .keras, .weights.h5)"),
-    "set_": ((), "stage.parameter=value; may be given several times"),
+    "set_": (None, "stage.parameter=value; may be given several times"),
     "on_bad_image": (None, "fail or skip, for --data"),
     "only": (None, "make this stage and what it needs, nothing after it"),
     "from_": (None, "make this stage and all after it again"),
@@ -99,5 +99,11 @@ def lock(_context: Context, names: str = "", debug: bool = False) -> None:
     commands.lock_images(names, debug=debug)
 
 
-namespace = Collection(everything, plan, results, models, recipes, stages)
+@task(positional=["suites"], help={"suites": "suites, separated by commas, such as unit,stages/train (default: all)"})
+def test(_context: Context, suites: str = "") -> None:
+    """Run lint, types and all tests."""
+    commands.run_tests(suites)
+
+
+namespace = Collection(everything, plan, results, models, recipes, stages, test)
 namespace.add_collection(Collection("image", build, lock))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -123,6 +124,13 @@ def lock_images(names: str, *, debug: bool) -> None:
     with _guarded(debug=debug):
         for row in locks.refresh([n for n in names.split(",") if n], catalogue.PROJECT):
             print(row)
+
+
+def run_tests(suites: str) -> None:
+    """Run the project's checks in a process of their own, and end with their exit code."""
+    with _guarded():
+        script = str(catalogue.PROJECT / "tests" / "suites.py")
+        raise SystemExit(subprocess.run([sys.executable, script, *filter(None, suites.split(","))], check=False).returncode)
 
 
 @contextlib.contextmanager

@@ -7,8 +7,6 @@ there is no read-only root and no memory limit, and the network is only cut wher
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
 import platform
 import shlex
@@ -16,19 +14,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coralline.engines.base import Job, Listener, OnEvent, Outcome, Places, write_step
-from coralline.errors import EngineError, ImageError
+from coralline.environments import PYTHON, Environment
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-PYTHON = "3.11"  # the newest that TensorFlow 2.15.1 has wheels for, and the images' own
 GRACE_S = 1.5
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ")
 
@@ -50,13 +43,8 @@ class LocalEngine:
 
     def recipe(self, image: str) -> dict[str, Any]:
         """The lock, the Python that runs it, and the platform."""
-        lock = self._lock(image)
-        return {
-            "engine": self.name,
-            "lock": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else "none",
-            "python": PYTHON,
-            "platform": f"{sys.platform}-{platform.machine()}",
-        }
+        platform_name = f"{sys.platform}-{platform.machine()}"
+        return {"engine": self.name, "lock": self._environment(image).digest, "python": PYTHON, "platform": platform_name}
 
     def blocked(self, image: str) -> str | None:
         """Images that hold more than Python packages have no local form, unless the vendor's program is installed."""
@@ -68,22 +56,14 @@ class LocalEngine:
 
     def identity(self, image: str) -> dict[str, str]:
         """The lock's digest and the exact interpreter."""
-        return {"lock": str(self.recipe(image)["lock"]), "python": self._version(image)}
+        environment = self._environment(image)
+        return {"lock": environment.digest, "python": environment.version}
 
     def prepare(self, image: str, progress: OnEvent) -> None:
-        """Make the environment when it is missing: a folder that is complete or absent.
-
-        Raises:
-            EngineError: no Python that the lock has wheels for.
-            ImageError: packages cannot be had, or do not match their hashes.
-        """
-        home = self._environment(image)
-        if home.exists() or not self._lock(image).is_file():
-            return
-        with self._alone(home):
-            if not home.exists():
-                progress({"event": "progress", "message": f"environment {image}: packages", "done": 0, "total": 0, "unit": ""})
-                self._make(image, home)
+        """Make the image's environment when it is missing; raises what `Environment.ensure` does."""
+        self._environment(image).ensure(
+            lambda text: progress({"event": "progress", "message": text, "done": 0, "total": 0, "unit": ""})
+        )
 
     def run(self, job: Job, on_event: OnEvent, cancelled: threading.Event) -> Outcome:
         """Run the step as a process group of its own, which a closed standard input ends."""
@@ -129,7 +109,7 @@ class LocalEngine:
         return Outcome(exit_code=code if code >= 0 else 128 - code, reason=reason, error=listener.error)
 
     def _command(self, job: Job) -> list[str]:
-        return [*_unplugged(), str(self._environment(job.image) / "bin" / "python"), "-m", f"stages.{job.stage}"]
+        return [*_unplugged(), str(self._environment(job.image).python), "-m", f"stages.{job.stage}"]
 
     def _variables(self, step: Path, scratch: str) -> dict[str, str]:
         kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
@@ -144,54 +124,11 @@ class LocalEngine:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def _lock(self, image: str) -> Path:
-        return self._project / "docker" / image / "requirements.lock"
-
-    def _environment(self, image: str) -> Path:
-        if not self._lock(image).is_file():
+    def _environment(self, image: str) -> Environment:
+        lock = self._project / "docker" / image / "requirements.lock"
+        if not lock.is_file():
             return self._environment("benchmark")  # the compiler's driver needs Python and nothing else
-        digest = hashlib.sha256(self._lock(image).read_bytes()).hexdigest()
-        return self._home / f"{image}-{digest[:16]}-py{PYTHON}"
-
-    def _version(self, image: str) -> str:
-        told = (self._environment(image) / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
-        return next((line.partition("=")[2].strip() for line in told if line.startswith("version_info")), PYTHON)
-
-    @contextlib.contextmanager
-    def _alone(self, home: Path) -> Iterator[None]:
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with home.with_name(home.name + ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
-    def _make(self, image: str, home: Path) -> None:
-        beside = home.with_name(home.name + ".making")
-        shutil.rmtree(beside, ignore_errors=True)
-        made = _uv("venv", "--python", PYTHON, "--relocatable", str(beside))
-        if made.returncode != 0:
-            here = platform.python_version()
-            raise EngineError(
-                f"TensorFlow 2.15.1 needs Python {PYTHON}, which is neither here nor to be had (this is {here})",
-                hint=f"install Python {PYTHON}, or run with --engine docker\n{made.stderr.strip()}",
-            )
-        lock = str(self._lock(image))
-        filled = _uv("pip", "install", "--python", str(beside), "--require-hashes", "--no-deps", "--no-build", "-r", lock)
-        if filled.returncode != 0:
-            shutil.rmtree(beside, ignore_errors=True)
-            raise ImageError(
-                f"the environment of {image} cannot be made from docker/{image}/requirements.lock",
-                hint=f"is the Python package index reachable?\n{filled.stderr.strip()[-800:]}",
-            )
-        beside.rename(home)
-
-
-def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:
-    beside_python = Path(sysconfig.get_path("scripts")) / "uv"
-    program = str(beside_python) if beside_python.exists() else "uv"
-    try:
-        return subprocess.run([program, "--no-config", "-q", *arguments], capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise EngineError("uv is not installed", hint="install Coralline again: uv comes with it") from error
+        return Environment(image, lock, self._home)
 
 
 def _unplugged() -> list[str]:

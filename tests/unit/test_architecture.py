@@ -16,7 +16,7 @@ FLOORS = (
     {"session"},
     {"execute", "make", "board", "console", "results", "locks"},
     {"plan", "runs"},
-    {"engines", "images", "daemon", "graph", "key", "store", "code", "datafolder", "digestindex"},
+    {"engines", "images", "daemon", "graph", "key", "store", "code", "datafolder", "digestindex", "environments"},
     {"request", "outputs"},
     {"parameters", "host", "devices", "notices", "catalogue", "errors"},
 )
