@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coralline import catalogue, console, parameters, request, runs, session
-from coralline.errors import INTERRUPTED, CorallineError, ProfileError
+from coralline.errors import INTERRUPTED, CorallineError, ImageError, ProfileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from coralline.execute import Ended
+    from coralline.images import Images
     from coralline.plan import Decision
     from coralline.store import Store
     from stages.spec import Parameter
@@ -104,17 +105,28 @@ def show_stages(*, as_json: bool) -> None:
 
 
 def build_images(names: str, *, debug: bool) -> None:
-    """Build images (all that can be had here, unless named) and print their ids."""
-    from coralline import images
+    """Build images and print their ids; those of a vendor may be out of reach, unless they were named."""
+    from coralline.engines import HOME
+    from coralline.images import Images
 
     with _guarded(debug=debug):
-        watcher = console.watcher()
+        images, watcher = Images(catalogue.PROJECT, HOME / "images"), console.watcher()
+        named = [name for name in names.split(",") if name]
         try:
-            built = images.build_all([n for n in names.split(",") if n], catalogue.PROJECT, _artifacts(), watcher.notify)
+            built = {name: _built(images, name, watcher, must=name in named) for name in named or images.names()}
         finally:
             watcher.close()
         for name, told in built.items():
             print(f"{name:20} {told}")
+
+
+def _built(images: Images, name: str, watcher: console.Watcher, *, must: bool) -> str:
+    try:
+        return images.build(name, lambda event: watcher.notify(session.preparing(name, event)))
+    except ImageError as error:
+        if must or not images.is_vendor(name):
+            raise
+        return f"not built: {error.message}"
 
 
 def lock_images(names: str, *, debug: bool) -> None:

@@ -48,7 +48,7 @@ class Setting:
 def plan(request: Request, setting: Setting, notify: Notify) -> dict[str, Decision]:
     """Say what would be done for each step and why; makes nothing."""
     steps = _draw(request)
-    engine = choose(setting.engine, setting.artifacts, notify)
+    engine = choose(setting.engine, notify)
     return _planner(request, setting, engine, steps, notify).plan(steps)
 
 
@@ -62,7 +62,7 @@ def build(request: Request, setting: Setting, notify: Notify) -> tuple[runs.Run,
     from coralline.make import Maker
 
     steps = _draw(request)
-    engine = choose(setting.engine, setting.artifacts, notify)
+    engine = choose(setting.engine, notify)
     engine, planner = _made_ready(request, setting, engine, steps, notify)
     run = runs.start(setting.artifacts, _described(request, engine))
     cancelled = threading.Event()
@@ -120,7 +120,7 @@ def _made_ready(
         if setting.engine != "auto" or engine.name != "docker":
             raise
         notify(Notice(kind=Kind.WARNING, text=f"not in containers: {error.message}; using the local engine"))
-        return _made_ready(request, setting, choose("local", setting.artifacts, notify), steps, notify)
+        return _made_ready(request, setting, choose("local", notify), steps, notify)
     return engine, planner
 
 
@@ -128,7 +128,7 @@ def _prepare(engine: Engine, images: set[str], notify: Notify) -> None:
     """Make images ready; one that cannot be had here at all blocks its own steps and no others."""
     for image in sorted(images):
         try:
-            engine.prepare(image, lambda event, image=image: notify(_preparing(image, event)))  # type: ignore[misc]
+            engine.prepare(image, lambda event, image=image: notify(preparing(image, event)))  # type: ignore[misc]
         except CorallineError as error:
             reason = engine.blocked(image)
             if reason is None:
@@ -136,7 +136,8 @@ def _prepare(engine: Engine, images: set[str], notify: Notify) -> None:
             notify(Notice(kind=Kind.WARNING, text=f"image {image}: {error.message}"))
 
 
-def _preparing(image: str, event: dict[str, Any]) -> Notice:
+def preparing(image: str, event: dict[str, Any]) -> Notice:
+    """What an engine says while it makes an image, as a notice."""
     return Notice(
         kind=Kind.PROGRESS,
         label=f"image {image}",

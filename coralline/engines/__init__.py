@@ -9,14 +9,13 @@ from coralline.errors import EngineError, ProfileError, nearest
 from coralline.notices import Kind, Notice, Notify
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from coralline.engines.base import Engine
 
 ENGINES = ("auto", "docker", "local")
+HOME = PROJECT / ".coralline"  # what is made for this checkout and can be made again: environments, what is known of images
 
 
-def choose(name: str, artifacts: Path, notify: Notify) -> Engine:
+def choose(name: str, notify: Notify) -> Engine:
     """The engine of that name; `auto` takes Docker when a daemon answers, and says which it took.
 
     Raises:
@@ -25,11 +24,10 @@ def choose(name: str, artifacts: Path, notify: Notify) -> Engine:
     """
     if name not in ENGINES:
         raise ProfileError(f"no such engine {name!r}", hint=nearest(name, ENGINES, "engines"))
-    engine = _named("docker" if name == "auto" else name, artifacts)
-    reason = engine.available()
+    engine = _named("docker" if name == "auto" else nameXX = engine.available()
     if reason is not None and name == "auto":
         notify(Notice(kind=Kind.NOTE, text=f"engine local: {reason}"))
-        engine = _named("local", artifacts)
+        engine = _named("local")
         reason = engine.available()
     elif reason is None:
         notify(Notice(kind=Kind.NOTE, text=f"engine {engine.name}"))
@@ -39,11 +37,11 @@ def choose(name: str, artifacts: Path, notify: Notify) -> Engine:
     return engine
 
 
-def _named(name: str, artifacts: Path) -> Engine:
+def _named(name: str) -> Engine:
     if name == "docker":
         from coralline.engines.docker import DockerEngine
 
-        return DockerEngine(PROJECT, artifacts)
+        return DockerEngine(PROJECT, HOME)
     from coralline.engines.local import LocalEngine
 
-    return LocalEngine(PROJECT, PROJECT / ".coralline" / "environments")
+    return LocalEngine(PROJECT, HOME / "environments")
