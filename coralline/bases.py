@@ -5,17 +5,15 @@ Which of the two was used, why, and what packages it holds is recorded: the two 
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 import time
-import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline import archive, builder, built, daemon
+from coralline import built, daemon
 from coralline.errors import ImageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from coralline.engines.base import OnEvent
 
 EPOCH = 1735689600  # 2025-01-01: every time in an image is this one
@@ -29,11 +27,11 @@ SHOWN = 3  # differing packages that a warning names
 
 
 class Base:
-    """One base: `docker/base/SUITE.toml` says what it holds."""
+    """One base: `description`, `docker/base/SUITE.toml`, says what it holds; what was made is recorded below `home`."""
 
-    def __init__(self, folder: Path, home: Path, suite: str) -> None:
-        self._folder = folder
-        self._suite = suite
+    def __init__(self, description: Path, home: Path) -> None:
+        self._folder = description.parent
+        self._suite = suite = description.stem
         self._state = home / f"base-{suite}.json"
         self._log = home / f"base-{suite}.log"
 
@@ -61,6 +59,8 @@ class Base:
         Raises:
             ImageError: neither a registry nor Debian's mirror answers, or mmdebstrap is missing.
         """
+        import tomllib
+
         with built.held(self._state.with_suffix(".lock")):
             found = None if fresh else self.find()
             if found is not None:
@@ -68,13 +68,15 @@ class Base:
             self._log.unlink(missing_ok=True)
             wanted = tomllib.loads((self._folder / f"{self._suite}.toml").read_text(encoding="utf-8"))
             missing = self._pull(wanted["image"], progress)
-            image_id = self._from_packages(wanted, missing, progress) if missing else self._from_image(wanted, progress)
-            made = self._record(image_id)
+            image_id = self._from_packages(wanted, progress) if missing else self._from_image(wanted, progress)
+            made = self._record(image_id, no_registry=missing)
             self._compare(made, progress)
             return made
 
     def _pull(self, image: str, progress: OnEvent) -> str | None:
         """Fetch the pinned image; return why it cannot be had, or None."""
+        from coralline import builder
+
         _say(progress, self._suite, f"asking the registry for {image}")
         lines = builder.run([builder.client().program, "pull", image], self._log, limit_s=PULL_TIMEOUT_S)
         if lines is None:
@@ -82,18 +84,25 @@ class Base:
         return lines[-1] if lines else f"no answer within {PULL_TIMEOUT_S} s"
 
     def _from_image(self, wanted: dict[str, Any], progress: OnEvent) -> str:
+        from coralline import builder
+
         build = builder.Build(
             name=f"base-{self._suite}",
             context=self._folder,
             dockerfile=self._folder / "Dockerfile",
             tag=self._tag,
             arguments={"DEBIAN": wanted["image"], "PACKAGES": " ".join(wanted["packages"])},
-            labels=self._labels("image", f"{wanted['image']} {self.recipe[:16]}", ""),
+            labels=self._labels("image", f"{wanted['image']} {self.recipe[:16]}"),
             fresh=True,
         )
         return builder.build(build, self._log, lambda line: _say(progress, self._suite, line))
 
-    def _from_packages(self, wanted: dict[str, Any], missing: str, progress: OnEvent) -> str:
+    def _from_packages(self, wanted: dict[str, Any], progress: OnEvent) -> str:
+        import tempfile
+        from pathlib import Path
+
+        from coralline import archive, builder
+
         _say(progress, self._suite, "no registry answers: making the base from Debian's packages")
         with tempfile.TemporaryDirectory(prefix="coralline-base-") as folder:
             root = Path(folder) / "root.tar"
@@ -108,10 +117,14 @@ class Base:
             if lines is not None:
                 raise builder.failure(f"the base {self._suite}", lines, self._log)
             layer = archive.digest(root)
-            configuration = archive.config(layer, EPOCH, VARIABLES, self._labels("packages", layer, missing))
+            configuration = archive.config(layer, EPOCH, VARIABLES, self._labels("packages", layer))
             return self._load(root, configuration)
 
     def _load(self, root: Path, configuration: bytes) -> str:
+        import subprocess
+
+        from coralline import archive, builder
+
         command = [builder.client().program, "load", "--quiet"]
         with (
             self._log.open("ab") as log,
@@ -130,15 +143,10 @@ class Base:
     def _tag(self) -> str:
         return f"coralline-base:{self._suite}-{self.recipe[:12]}"
 
-    def _labels(self, way: str, identity: str, missing: str) -> dict[str, str]:
-        return {
-            LABEL: self.recipe,
-            f"{LABEL}.identity": identity,
-            f"{LABEL}.way": way,
-            f"{LABEL}.no-registry": missing,
-        }
+    def _labels(self, way: str, identity: str) -> dict[str, str]:
+        return {LABEL: self.recipe, f"{LABEL}.identity": identity, f"{LABEL}.way": way}
 
-    def _record(self, image_id: str) -> dict[str, Any]:
+    def _record(self, image_id: str, no_registry: str | None = None) -> dict[str, Any]:
         found = daemon.image(image_id)
         assert found is not None  # noqa: S101 - it was just made or found
         labels = found["Config"]["Labels"]
@@ -151,7 +159,7 @@ class Base:
             "tag": self._tag,
             "way": labels[f"{LABEL}.way"],
             "identity": labels[f"{LABEL}.identity"],
-            "no_registry": labels[f"{LABEL}.no-registry"],
+            "no_registry": no_registry,
             "layers": found["RootFS"]["Layers"],
             "size_bytes": found["Size"],
             "packages": _packages(image_id),
@@ -163,6 +171,10 @@ class Base:
 
     def _tag_plainly(self, image_id: str) -> None:
         """Give the base the name that the Dockerfiles take when they are built by hand."""
+        import subprocess
+
+        from coralline import builder
+
         program = builder.client().program
         for tag in (self._tag, f"coralline-base:{self._suite}"):
             subprocess.run([program, "tag", image_id, tag], check=True, env=builder.environment())
@@ -184,6 +196,10 @@ class Base:
 
 
 def _packages(image_id: str) -> list[str]:
+    import subprocess
+
+    from coralline import builder
+
     command = [builder.client().program, "run", "--rm", "--network", "none", image_id]
     command += ["dpkg-query", "-W", "-f", "${Package}=${Version}\n"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True, env=builder.environment())

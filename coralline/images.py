@@ -83,11 +83,11 @@ class Images:
         """
         from coralline import daemon
 
-        if self._base(name).find() is None:
-            return None
         known = self.recorded(name)
         if known is not None and daemon.image(known["id"]) is not None:
             return str(known["id"])
+        if self._base(name).find() is None:
+            return None
         recipe = self.recipe(name)
         found = daemon.image_with(LABEL, built.digest_of([name, recipe]))
         if found is not None:  # built before, and our record of it was lost
@@ -174,12 +174,16 @@ class Images:
             failed = {"recipe_digest": self._failure_recipe(name), "reason": error.message, "time": self._clock()}
             built.save(self._failure(name), failed)
 
+    def base_path(self, name: str) -> Path:
+        """Return where the image's base is described."""
+        suite = BASE.search(self._dockerfile(name).read_text(encoding="utf-8"))
+        assert suite is not None, name  # noqa: S101 - every Dockerfile of ours has the line; a test looks
+        return self._docker / "base" / f"{suite[1]}.toml"
+
     def _base(self, name: str) -> Base:
         from coralline.bases import Base
 
-        suite = BASE.search(self._dockerfile(name).read_text(encoding="utf-8"))
-        assert suite is not None, name  # noqa: S101 - every Dockerfile of ours has the line; a test looks
-        return Base(self._docker / "base", self._home, suite[1])
+        return Base(self.base_path(name), self._home)
 
     def _dockerfile(self, name: str) -> Path:
         own = self._docker / name / "Dockerfile"

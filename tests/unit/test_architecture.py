@@ -16,7 +16,8 @@ FLOORS = (
     {"session"},
     {"execute", "make", "board", "console", "results", "locks"},
     {"plan", "runs"},
-    {"engines", "images", "daemon", "graph", "key", "store", "code", "datafolder", "digestindex", "environments"},
+    {"engines", "images", "bases", "builder", "built", "archive", "daemon"},
+    {"graph", "key", "store", "code", "datafolder", "digestindex", "environments"},
     {"request", "outputs"},
     {"parameters", "host", "devices", "notices", "catalogue", "errors"},
 )
