@@ -1,1 +1,1 @@
-
+"""The benchmark stage: accuracy and latency of one file on one runtime."""

@@ -1,4 +1,4 @@
-"""What the benchmark stage needs and makes: accuracy on the test split and batch-1 latency of one file on one runtime."""
+"""What the benchmark stage needs and makes: accuracy on the test split and latency of one file on one runtime."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from stages.convert.ranges import Statistics
-from stages.images import ImageSet, Row, stratified
+from stages.images import ImageSet, Row, as_floats, stratified
 from stages.progress import Progress
 from stages.tflite.model import Model, read_model
 
@@ -51,10 +51,10 @@ def observe(source: Source, flatbuffer: bytes, images: ImageSet, rows: Sequence[
     def extremes(batch: Sequence[Row]) -> Tuple[NDArray[np.float32], NDArray[np.float32]]:
         if not hasattr(local, "run"):
             local.run = _interpreter(flatbuffer, model)
-        pixels = np.zeros((BATCH, source.input_size, source.input_size, 3), np.float32)
+        pixels = np.zeros((BATCH, source.input_size, source.input_size, 3), np.uint8)
         for place, row in enumerate(batch):
             pixels[place] = images.load(row, source.input_size)
-        return _extremes(local.run(pixels / np.float32(255)), tensors, len(batch))
+        return _extremes(local.run(as_floats(pixels)), tensors, len(batch))
 
     batches = [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
     lows, highs = [], []

@@ -1,0 +1,65 @@
+"""The Keras model in TensorFlow, as keras-cpu and keras-gpu measure it.
+
+On the CPU every operator runs on the threads asked for, and accuracy keeps the cores busy with several batches at a
+time instead: the same numbers on any number of cores.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Callable, Dict
+
+import numpy as np
+import tensorflow as tf
+
+from stages.benchmark.latency import NS_PER_MS
+from stages.benchmark.runtime import Runtime
+from stages.images import Pixels, as_floats
+from stages.trained import load_trained
+
+if TYPE_CHECKING:
+    from stages.benchmark.runtime import Probabilities
+    from stages.contract import Step
+
+BATCH = 32
+TIMED = "one call of the traced model until its output is in memory; the input is a tensor on the device"
+
+
+def open_keras(step: Step, device: str, workers: int, facts: Dict[str, Any]) -> Runtime:
+    """Load the trained model onto a device, for at most `workers` batches at a time."""
+    begin = time.perf_counter_ns()
+    with tf.device(device):
+        model, description = load_trained(step.inputs["model"])
+    size = int(description["input_size"])
+    load_ms = (time.perf_counter_ns() - begin) / NS_PER_MS
+    function = tf.function(
+        lambda pixels: model(pixels, training=False), input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32)]
+    )
+
+    def predict(images: Pixels) -> Probabilities:
+        with tf.device(device):
+            return np.asarray(function(tf.constant(as_floats(images))).numpy())
+
+    return Runtime(
+        classes=list(description["classes"]),
+        input_size=size,
+        load_ms=load_ms,
+        timed=TIMED,
+        single=lambda image: _single(model, size, device, image),
+        workers=[predict] * workers,
+        batch=BATCH,
+        facts={"tensorflow": tf.__version__, "kernels": "TensorFlow", **facts},
+    )
+
+
+def _single(model: Any, size: int, device: str, image: Pixels) -> Callable[[], object]:
+    """Trace the model for one image, and put that image on the device."""
+    with tf.device(device):
+        spec = tf.TensorSpec([1, size, size, 3], tf.float32)
+        function = tf.function(lambda pixels: model(pixels, training=False)).get_concrete_function(spec)
+        pixels = tf.identity(tf.constant(as_floats(image)[np.newaxis]))
+
+    def infer() -> object:
+        return function(pixels).numpy()
+
+    return infer

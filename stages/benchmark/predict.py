@@ -1,0 +1,50 @@
+"""Run the whole test split through a runtime, on as many threads as it has workers.
+
+Batches are cut by position and come back in order, so the predictions do not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Callable, List, Sequence
+
+import numpy as np
+
+from stages.progress import Progress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stages.benchmark.runtime import Probabilities, Runtime
+    from stages.contract import Step
+    from stages.images import ImageSet, Row
+
+DECODED_AHEAD = 8  # images for each worker in one task: long enough to hide the hand-over
+
+
+def predict(step: Step, runtime: Runtime, images: ImageSet, rows: Sequence[Row]) -> Probabilities:
+    """Compute the probabilities for each row, [image, class]."""
+    progress = Progress(step, len(rows), "image", "accuracy")
+    idle: SimpleQueue[Callable[[NDArray[np.uint8]], Probabilities]] = SimpleQueue()
+    for worker in runtime.workers:
+        idle.put(worker)
+
+    def task(part: Sequence[Row]) -> Probabilities:
+        pixels = np.stack([images.load(row, runtime.input_size) for row in part])
+        worker = idle.get()
+        try:
+            return np.concatenate(
+                [worker(pixels[at : at + runtime.batch]) for at in range(0, len(part), runtime.batch)]
+            )
+        finally:
+            idle.put(worker)
+
+    size = max(runtime.batch, DECODED_AHEAD)
+    parts = [rows[first : first + size] for first in range(0, len(rows), size)]
+    found: List[Probabilities] = []
+    with ThreadPoolExecutor(len(runtime.workers)) as pool:
+        for part, probabilities in zip(parts, pool.map(task, parts)):
+            found.append(probabilities)
+            progress.advance(len(part))
+    return np.concatenate(found)
