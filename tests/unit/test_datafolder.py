@@ -317,14 +317,14 @@ def as_nobody(action: Callable[[], object]) -> str:
 
 
 @pytest.mark.parametrize("place", ["train/a/1.png", "train/b", "."])
-def test_what_cannot_be_read_is_named(data: Path, index: Path, place: str) -> None:
-    digest(data, index)  # imports what is needed: root's interpreter may be closed to others
-    for folder in data.parents:
-        if folder.stat().st_uid == os.getuid() and folder.is_relative_to(tempfile.gettempdir()):
-            folder.chmod(0o755)
-    (data / place).chmod(0)
-    message = as_nobody(lambda: digest(data, Path("/nonexistent/index")))
-    (data / place).chmod(0o755)
+def test_what_cannot_be_read_is_named(index: Path, place: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # not tmp_path, which lies in folders that are closed to others
+        Path(folder).chmod(0o755)
+        data = plant(Path(folder, "data"), {("train", "a", "1.png"): b"one", ("train", "b", "2.png"): b"two"})
+        digest(data, index)  # imports what is needed: root's interpreter may be closed to others
+        (data / place).chmod(0)
+        message = as_nobody(lambda: digest(data, Path("/nonexistent/index")))
+        (data / place).chmod(0o755)
     assert message == f"the data at '{data / place}' cannot be read: Permission denied"
 
 
