@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EPOCH = 1735689600  # 2025-01-01: every time in an image is this one
 LABEL = "coralline.base"
+IMAGE_LABEL = "coralline.recipe"  # on every image that stands on a base
 VARIABLES = [  # as docker/base/Dockerfile sets them
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "PYTHONPATH=/opt/coralline/site:/coralline",
@@ -50,7 +51,7 @@ class Base:
         known = self.recorded()
         if known is not None and daemon.image(known["id"]) is not None:
             return known
-        image_id = daemon.image_with(LABEL, self.recipe)
+        image_id = daemon.image_with(LABEL, self.recipe, without=IMAGE_LABEL)
         return None if image_id is None else self._record(image_id)
 
     def make(self, progress: OnEvent, *, fresh: bool = False) -> dict[str, Any]:

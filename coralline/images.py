@@ -9,23 +9,23 @@ from __future__ import annotations
 import functools
 import os
 import re
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline import built
-from coralline.catalogue import PROJECT
+from coralline import built, devices
+from coralline.bases import IMAGE_LABEL, Base
+from coralline.catalogue import PROJECT, specs
 from coralline.errors import ImageError, ProfileError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from coralline.bases import Base
     from coralline.engines.base import OnEvent
 
 UNMADE = "not made yet"
-LABEL = "coralline.recipe"
 FAILURE_VALID_S = 86_400.0  # a vendor that did not answer is asked again a day later
 OWN_AUTHORITIES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 PASSED_ON = ("PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -49,6 +49,16 @@ class Images:
         return sorted(
             path.name for path in folders if (path / "requirements.lock").exists() or self.is_vendor(path.name)
         )
+
+    def usual(self) -> list[str]:
+        """Return the names of the images that this host can use: those for a GPU only where one is."""
+        gpu = {variant.image for spec in specs().values() for variant in spec.variants if variant.needs == "gpu"}
+        return [name for name in self.names() if name not in gpu or devices.missing("gpu") is None]
+
+    def check(self, name: str) -> None:
+        """Raise ProfileError unless there is such an image."""
+        if name not in self.names():
+            raise ProfileError(f"no such image {name!r}", hint=nearest(name, self.names(), "images"))
 
     def is_vendor(self, name: str) -> bool:
         """Whether the image holds what only a vendor's own host has."""
@@ -89,7 +99,7 @@ class Images:
         if self._base(name).find() is None:
             return None
         recipe = self.recipe(name)
-        found = daemon.image_with(LABEL, built.digest_of([name, recipe]))
+        found = daemon.image_with(IMAGE_LABEL, built.digest_of([name, recipe]))
         if found is not None:  # built before, and our record of it was lost
             self._record(name, recipe, found)
         return found
@@ -116,20 +126,31 @@ class Images:
             EngineError: Docker is missing or refuses.
             ProfileError: there is no such image.
         """
-        if name not in self.names():
-            raise ProfileError(f"no such image {name!r}", hint=nearest(name, self.names(), "images"))
+        self.check(name)
         with built.held(self._home / f"{name}.lock"):
             found = None if fresh else self.find(name)
             if found is not None:
                 return found
-            base = self._base(name).make(progress)
             try:
-                image_id = self._build(name, base, progress, fresh=fresh)
+                self._probe(name)
+                image_id = self._build(name, self._base(name).make(progress), progress, fresh=fresh)
             except ImageError as error:
                 self._remember(name, error)
                 raise
             self._failure(name).unlink(missing_ok=True)
             return image_id
+
+    def _probe(self, name: str) -> None:
+        """Ask the vendor before a base is made for nothing: that takes minutes, this seconds."""
+        if not self.is_vendor(name) or self._base(name).find() is not None:
+            return
+        from coralline import builder
+
+        log = self._home / f"{name}.log"
+        command = [sys.executable, str(self._docker / "fetch.py"), "--probe", str(self._docker / name / "vendor.lock")]
+        lines = builder.run(command, log)
+        if lines is not None:
+            raise builder.failure(f"the image {name}", lines, log)
 
     def _build(self, name: str, base: dict[str, Any], progress: OnEvent, *, fresh: bool) -> str:
         from coralline import builder
@@ -181,8 +202,6 @@ class Images:
         return self._docker / "base" / f"{suite[1]}.toml"
 
     def _base(self, name: str) -> Base:
-        from coralline.bases import Base
-
         return Base(self.base_path(name), self._home)
 
     def _dockerfile(self, name: str) -> Path:
@@ -224,7 +243,7 @@ def _passed_on() -> dict[str, str]:
 
 def _labels(name: str, recipe: dict[str, str], base: dict[str, Any]) -> dict[str, str]:
     return {
-        LABEL: built.digest_of([name, recipe]),
+        IMAGE_LABEL: built.digest_of([name, recipe]),
         "org.opencontainers.image.title": f"coralline-{name}",
         "org.opencontainers.image.licenses": "Apache-2.0",
         "org.opencontainers.image.base.digest": str(base["layers"][0]),

@@ -7,15 +7,28 @@ import subprocess
 import sysconfig
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from coralline.errors import EngineError, ImageError
-
-if TYPE_CHECKING:
-    from coralline.images import Images
+from coralline.images import Images
 
 PLATFORM = "x86_64-manylinux_2_28"  # the C library of Debian 10: every base has a newer one
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
+
+
+def refresh(names: list[str], project: Path) -> list[str]:
+    """Make the locks of the named images, or of all, from the newest packages that fit; say what changed.
+
+    Raises:
+        ProfileError: there is no such image.
+        ImageError: the index does not answer, or has no wheel that fits.
+    """
+    images = Images(project)
+    told = []
+    for name in names or images.names():
+        images.check(name)
+        if images.lock_path(name).with_suffix(".in").exists():
+            told += [f"{name}: {change}" for change in lock(images, name, upgrade=True) or ["nothing changed"]]
+    return told
 
 
 def lock(images: Images, name: str, *, upgrade: bool = False) -> list[str]:

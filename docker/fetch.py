@@ -1,9 +1,11 @@
-"""Fetches what a vendor publishes, by checksum: `fetch.py LOCK FOLDER RECORD`.
+"""Fetches what a vendor publishes, by checksum: `fetch.py LOCK FOLDER RECORD`; `fetch.py --probe LOCK` only asks.
 
 A lock's lines are `sha256:... NAME URL [URL...]`, or `md5:...` where no SHA-256 was ever published. A file with another
 digest is refused. What was fetched, with its SHA-256, is written to RECORD. Ends within seconds when a host is out of
 reach. Runs in build stages, on Python 3.9 and later.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
@@ -23,23 +25,36 @@ def main(lock: Path, folder: Path, record: Path) -> None:
     """Fetch all files of the lock."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = {}
-    for line in lock.read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            digest, name, *urls = line.split()
-            data = fetch(name, urls)
-            check(name, data, digest)
-            (folder / name).write_bytes(data)
-            facts[name] = {"pin": digest, "sha256": hashlib.sha256(data).hexdigest()}
+    for digest, name, urls in entries(lock):
+        data = fetch(name, urls)
+        check(name, data, digest)
+        (folder / name).write_bytes(data)
+        facts[name] = {"pin": digest, "sha256": hashlib.sha256(data).hexdigest()}
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def fetch(name: str, urls: "list[str]") -> bytes:
+def probe(lock: Path) -> None:
+    """Ask every host of the lock whether it is there, and fetch nothing."""
+    for _, name, urls in entries(lock):
+        fetch(name, urls, method="HEAD")
+
+
+def entries(lock: Path) -> list[tuple[str, str, list[str]]]:
+    """Read a lock: digest, name and addresses of each file."""
+    lines = (
+        line.split() for line in lock.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
+    )
+    return [(digest, name, urls) for digest, name, *urls in lines]
+
+
+def fetch(name: str, urls: list[str], method: str = "GET") -> bytes:
     """Return the file's bytes from the first address that has it."""
     reasons = []
     for url in urls:
+        request = urllib.request.Request(url, method=method)  # noqa: S310 - the lock has only https
         try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT_S, context=trust()) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S, context=trust()) as answer:  # noqa: S310
                 return bytes(answer.read())
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
             reasons.append(f"{urllib.parse.urlsplit(url).hostname}: {reason_of(error)}")
@@ -73,4 +88,7 @@ def check(name: str, data: bytes, pin: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*(Path(argument) for argument in sys.argv[1:4]))
+    if sys.argv[1] == "--probe":
+        probe(Path(sys.argv[2]))
+    else:
+        main(*(Path(argument) for argument in sys.argv[1:4]))
