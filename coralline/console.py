@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coralline.errors import CorallineError
 
 PLAIN_EVERY_S = 10.0
+WIDEST = 160  # columns of a progress line: a builder's output can be endless
 
 
 class Watcher(Protocol):
@@ -72,7 +73,7 @@ def line(notice: Notice, elapsed_s: float) -> str:
     if notice.kind is Kind.NOTE:
         return notice.text
     if notice.kind is Kind.PROGRESS:
-        return f"{'':9} {notice.label}: {amount(notice)}{left(notice, elapsed_s)} {notice.text}".rstrip()
+        return f"{'':9} {notice.label}: {amount(notice)}{left(notice, elapsed_s)} {notice.text}".rstrip()[:WIDEST]
     took = "" if notice.seconds is None else f" ({clock(notice.seconds)})"
     text = f": {notice.text}" if notice.text and notice.text != str(notice.kind) else ""
     return f"{notice.kind!s:9} {notice.label}{text}{took}".replace(" :", "")

@@ -24,7 +24,8 @@ def choose(name: str, notify: Notify) -> Engine:
     """
     if name not in ENGINES:
         raise ProfileError(f"no such engine {name!r}", hint=nearest(name, ENGINES, "engines"))
-    engine = _named("docker" if name == "auto" else nameXX = engine.available()
+    engine = _named("docker" if name == "auto" else name)
+    reason = engine.available()
     if reason is not None and name == "auto":
         notify(Notice(kind=Kind.NOTE, text=f"engine local: {reason}"))
         engine = _named("local")
