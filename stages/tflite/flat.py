@@ -1,25 +1,19 @@
 """Read tables of a FlatBuffer with every offset checked: foreign bytes give a `MalformedFile` and nothing else.
 
-Number types come from the `flatbuffers` package; its own accessors are not used because they trust the file. The
-work is limited as well as the bounds: a small file may name one large table many times. Layout: FlatBuffers
-internals, https://flatbuffers.dev/internals/.
+The accessors of the `flatbuffers` package are not used because they trust the file. The work is limited as well as
+the bounds: a small file may name one large table many times. Layout: FlatBuffers internals,
+https://flatbuffers.dev/internals/.
 """
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
-from flatbuffers import encode, number_types
-
-Kind = Any  # a class of `flatbuffers.number_types`, which have no types of their own
-
-INT8 = number_types.Int8Flags
-UINT8 = number_types.Uint8Flags
-INT32 = number_types.Int32Flags
-UINT32 = number_types.Uint32Flags
-INT64 = number_types.Int64Flags
-FLOAT32 = number_types.Float32Flags
+# Number kinds in the letters of `struct`; a FlatBuffer is little-endian everywhere.
+INT8, UINT8, UINT16, INT32, UINT32, INT64, FLOAT32 = "bBHiIqf"
+WIDTHS = {kind: struct.calcsize("<" + kind) for kind in (INT8, UINT8, UINT16, INT32, UINT32, INT64, FLOAT32)}
 
 MOST_WORK = 2_000_000  # elements read from one file: several times the largest published models, half a second
 TABLE_WORK = 64  # a table costs as much as so many elements of a vector
@@ -41,15 +35,15 @@ class Buffer:
         """Read the table that the file begins with."""
         return self.table_at(0)
 
-    def number(self, kind: Kind, position: int) -> Any:
+    def number(self, kind: str, position: int) -> Any:
         """Read one number; positions come from the file and may be anything."""
-        self._check(position, kind.bytewidth, 1)
-        return encode.Get(kind.packer_type, self.content, position)
+        self._check(position, WIDTHS[kind], 1)
+        return struct.unpack_from("<" + kind, self.content, position)[0]
 
-    def numbers(self, kind: Kind, position: int) -> Tuple[Any, ...]:
+    def numbers(self, kind: str, position: int) -> Tuple[Any, ...]:
         """Read all elements of the vector at `position`."""
-        first, count = self._vector(kind.bytewidth, position)
-        return tuple(encode.Get(kind.packer_type, self.content, first + i * kind.bytewidth) for i in range(count))
+        first, count = self._vector(WIDTHS[kind], position)
+        return struct.unpack_from("<%d%s" % (count, kind), self.content, first)
 
     def octets(self, position: int) -> memoryview:
         """View the bytes of the vector at `position`, not copied."""
@@ -63,7 +57,7 @@ class Buffer:
 
     def tables(self, position: int) -> List[Table]:
         """Read all tables of the vector at `position`."""
-        first, count = self._vector(4, position)
+        first, count = self._vector(WIDTHS[UINT32], position)
         return [self.table_at(first + 4 * i) for i in range(count)]
 
     def spend(self, work: int) -> None:
@@ -97,18 +91,18 @@ class Table:
         """Read the table at `position`, with the offsets of its fields from its vtable."""
         buffer.spend(TABLE_WORK)
         vtable = position - buffer.number(INT32, position)
-        size = buffer.number(number_types.Uint16Flags, vtable)
+        size = buffer.number(UINT16, vtable)
         if size < 4 or size % 2:
             raise MalformedFile("a vtable of %d bytes at %d" % (size, vtable))
         slots = range(vtable + 4, vtable + size, 2)
-        return cls(buffer, position, tuple(buffer.number(number_types.Uint16Flags, slot) for slot in slots))
+        return cls(buffer, position, tuple(buffer.number(UINT16, slot) for slot in slots))
 
-    def number(self, field: int, kind: Kind, default: int) -> int:
+    def number(self, field: int, kind: str, default: int) -> int:
         """Read a whole number, or take `default`."""
         place = self._place(field)
         return default if place is None else int(self.buffer.number(kind, place))
 
-    def numbers(self, field: int, kind: Kind) -> Tuple[Any, ...]:
+    def numbers(self, field: int, kind: str) -> Tuple[Any, ...]:
         """Read a vector of numbers; empty when absent."""
         place = self._target(field)
         return () if place is None else self.buffer.numbers(kind, place)
