@@ -90,7 +90,7 @@ class DigestIndex:
             connection = sqlite3.connect(self._place, timeout=PATIENCE_S, isolation_level=None)
             self._connection = connection
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA synchronous=OFF")  # what a power cut damages is noticed and read again
             connection.execute(SCHEMA)
         return self._connection
 
