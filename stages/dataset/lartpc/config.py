@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import NamedTuple, Union
 
 GENERATOR_VERSION = "1.0"
@@ -113,15 +112,12 @@ class Config:
             GeneratorError: a value is not a number, or outside its limits.
         """
         for name, (low, high) in _LIMITS.items():
-            _check_number(name, getattr(self, name), low, high)
+            value = _number(name, getattr(self, name), low, high)
+            object.__setattr__(self, name, value)  # 1 and 1.0 are the same request
         if self.e_min >= self.e_max:
-            raise GeneratorError(
-                f"e_min = {self.e_min!r} must be below e_max = {self.e_max!r} (GeV)"
-            )
+            raise GeneratorError(f"e_min = {self.e_min!r} must be below e_max = {self.e_max!r} (GeV)")
         if self.margin >= self.half_cube:
-            raise GeneratorError(
-                f"margin = {self.margin!r} must be below half_cube = {self.half_cube!r} (cm)"
-            )
+            raise GeneratorError(f"margin = {self.margin!r} must be below half_cube = {self.half_cube!r} (cm)")
 
     @property
     def pitch_cm(self) -> float:
@@ -131,18 +127,15 @@ class Config:
     def settings(self) -> Settings:
         """Return the parameters in the form the kernel takes, every number of a fixed type."""
         least = 0 if self.min_pix == 0 else max(1, round(self.min_pix / self.pitch_cm))
-        values: dict[str, Union[int, float]] = {
-            name: int(getattr(self, name)) if name in _WHOLE else float(getattr(self, name))
-            for name in _LIMITS
-        }
-        values.update(min_pix=least, pitch=self.pitch_cm)
-        return Settings(**values)  # type: ignore[arg-type]
+        return Settings(**{**dataclasses.asdict(self), "min_pix": least, "pitch": self.pitch_cm})
 
 
-def _check_number(name: str, value: object, low: float, high: float) -> None:
-    """Raise unless `value` is a finite number in [low, high], whole where it must be."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if name in _WHOLE and is_number and int(value) != value:  # type: ignore[call-overload]
-        raise GeneratorError(f"{name} = {value!r}: expected a whole number from {low} to {high}")
-    if not is_number or not math.isfinite(value) or not low <= value <= high:  # type: ignore
-        raise GeneratorError(f"{name} = {value!r}: expected a number from {low} to {high}")
+def _number(name: str, value: object, low: float, high: float) -> Union[int, float]:
+    """Return `value` as int or float, as the parameter wants; raise unless it lies in [low, high]."""
+    is_whole = name in _WHOLE
+    text = f"{name} = {value!r}: expected a {'whole ' if is_whole else ''}number from {low} to {high}"
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise GeneratorError(text)
+    if is_whole and value != int(value):
+        raise GeneratorError(text)
+    return int(value) if is_whole else float(value)

@@ -6,16 +6,18 @@ Specification, sections 4 and 8. Charge is in MIP: what a minimum-ionising parti
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from stages.dataset.lartpc.config import Settings
 from stages.dataset.lartpc.jit import jit
 from stages.dataset.lartpc.rng import State, expo, gauss, poisson, u01
 from stages.dataset.lartpc.stack import POS_X, POS_Y, POS_Z, Particle
 from stages.dataset.lartpc.tables import DENSITY, FloatArray
+
+if TYPE_CHECKING:
+    from stages.dataset.lartpc.config import Settings
 
 ImageArray = npt.NDArray[np.uint8]
 
@@ -55,10 +57,10 @@ def make_frame(x0: float, y0: float, z0: float, settings: Settings) -> Frame:
         x0,
         y0,
         z0,
-        int(math.floor(x0 / pitch)) - half,
-        int(math.floor((zc - ys) / pitch)) - half,
-        int(math.floor((zc + ys) / pitch)) - half,
-        int(math.floor(z0 / pitch)) - half,
+        math.floor(x0 / pitch) - half,
+        math.floor((zc - ys) / pitch) - half,
+        math.floor((zc + ys) / pitch) - half,
+        math.floor(z0 / pitch) - half,
     )
 
 
@@ -74,7 +76,7 @@ def is_outside(p: Particle, frame: Frame, settings: Settings) -> bool:
         return False
     zc = dz * COS_WIRE
     ys = (y - frame.y0) * SIN_WIRE
-    return abs(zc - ys) > REACH and abs(zc + ys) > REACH
+    return bool(abs(zc - ys) > REACH and abs(zc + ys) > REACH)
 
 
 @jit
@@ -112,7 +114,7 @@ def deposit(
     across = math.sqrt(2e-6 * settings.diff_t * drift_us + smear2)
     pitch = settings.pitch
     size = settings.size
-    row = int(math.floor((x + along * gauss(s)) / pitch)) - frame.row0
+    row = math.floor((x + along * gauss(s)) / pitch) - frame.row0
     y += across * gauss(s)
     z += across * gauss(s)
     if row < 0 or row >= size:
@@ -120,21 +122,19 @@ def deposit(
     q = energy * recombination(density) / MIP
     zc = z * COS_WIRE
     ys = y * SIN_WIRE
-    column = int(math.floor((zc - ys) / pitch)) - frame.u0
+    column = math.floor((zc - ys) / pitch) - frame.u0
     if 0 <= column < size:
         charge[0, row, column] += q
-    column = int(math.floor((zc + ys) / pitch)) - frame.v0
+    column = math.floor((zc + ys) / pitch) - frame.v0
     if 0 <= column < size:
         charge[1, row, column] += q
-    column = int(math.floor(z / pitch)) - frame.w0
+    column = math.floor(z / pitch) - frame.w0
     if 0 <= column < size:
         charge[2, row, column] += q
 
 
 @jit
-def read_out(
-    s: State, charge: FloatArray, settings: Settings, npix: FloatArray, total: FloatArray
-) -> None:
+def read_out(s: State, charge: FloatArray, settings: Settings, npix: FloatArray, total: FloatArray) -> None:
     """Apply noise and threshold to `charge` in place; count pixels and sum charge (MIP) by view.
 
     Charge per pixel is divided by the pitch (cm), so that threshold and noise mean the same at
@@ -179,5 +179,5 @@ def digitise(charge: FloatArray, settings: Settings, image: ImageArray) -> None:
                 q = charge[view, row, column]
                 value = 0
                 if q > 0.0:
-                    value = min(255, int(math.floor(settings.gain * q + 0.5)))
+                    value = min(255, math.floor(settings.gain * q + 0.5))
                 image[row, column, view] = value

@@ -5,9 +5,10 @@ Specification, sections 5 to 8. The event depends on the state of the generator 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from stages.dataset.lartpc.config import Settings
 from stages.dataset.lartpc.detector import ImageArray, add_noise_hits, digitise, make_frame, read_out
 from stages.dataset.lartpc.jit import jit
 from stages.dataset.lartpc.modes import interact
@@ -28,6 +29,9 @@ from stages.dataset.lartpc.stack import COLUMNS, KIND, LEPTON, POS_X, POS_Y, POS
 from stages.dataset.lartpc.tables import ELECTRON, MASS, MU_MINUS, PI_ZERO, FloatArray
 from stages.dataset.lartpc.transport import transport
 
+if TYPE_CHECKING:
+    from stages.dataset.lartpc.config import Settings
+
 # Places in the array of true values; the first KINEMATICS are those of `neutrino`.
 E_NU, MODE, VX, VY, VZ, LEPTON_PATH, HADRON_PATH = 9, 10, 11, 12, 13, 14, 15
 NPIX, CHARGE, REDRAWS, LEAVING, OVERFLOW = 16, 19, 22, 23, 24
@@ -40,7 +44,7 @@ MOST_REDRAWS = 2000
 @jit
 def has_pi0(leaving: FloatArray, n: int) -> bool:
     """Tell whether a pi0 is among the first `n` particles."""
-    for i in range(n):
+    for i in range(n):  # noqa: SIM110 - numba compiles no generator expressions
         if leaving[i, KIND] == PI_ZERO:
             return True
     return False
@@ -71,7 +75,7 @@ def make_primaries(
             break
     truth[E_NU] = energy
     truth[MODE] = mode
-    return depth[0]
+    return int(depth[0])
 
 
 @jit
@@ -84,9 +88,7 @@ def place_vertex(s: State, settings: Settings, truth: FloatArray) -> None:
 
 
 @jit
-def fill_stack(
-    label: int, n: int, truth: FloatArray, leaving: FloatArray, stack: FloatArray, depth: Depth
-) -> None:
+def fill_stack(label: int, n: int, truth: FloatArray, leaving: FloatArray, stack: FloatArray, depth: Depth) -> None:
     """Move the particles leaving the nucleus, and the charged lepton, to the vertex on the stack."""
     depth[0] = 0
     vertex = np.zeros(COLUMNS)
@@ -119,7 +121,7 @@ def make_event(
     """
     depth = np.zeros(2, dtype=np.int64)
     hadrons = np.empty((16, COLUMNS))
-    paths = np.zeros(3)
+    paths = np.zeros(2)
     for redraw in range(MOST_REDRAWS):
         depth[1] = 0
         n = make_primaries(s, label, settings, truth, hadrons, leaving, depth)

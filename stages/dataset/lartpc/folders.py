@@ -73,10 +73,15 @@ def check_counts(counts: Counts) -> None:
         for name, number in classes.items():
             if name not in CLASSES:
                 raise GeneratorError(f"counts.{split}.{name}: expected a class of {', '.join(CLASSES)}")
-            if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < CLASS_STRIDE:
+            if not _is_whole(number) or not 0 <= number < CLASS_STRIDE:
                 raise GeneratorError(
                     f"counts.{split}.{name} = {number!r}: expected a whole number from 0 to {CLASS_STRIDE - 1}"
                 )
+
+
+def _is_whole(value: object) -> bool:
+    """Tell whether `value` is a whole number: callers read their requests from files."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def describe(seed: int, counts: Counts, config: Config) -> Dict[str, object]:
@@ -116,7 +121,7 @@ def generate(
         GeneratorError: the request is out of range, or `out_dir` holds another configuration.
     """
     check_counts(counts)
-    if not isinstance(seed, int) or seed < 0:
+    if not _is_whole(seed) or seed < 0:
         raise GeneratorError(f"seed = {seed!r}: expected a whole number, 0 or more")
     if processes < 1:
         raise GeneratorError(f"processes = {processes!r}: expected 1 or more")
@@ -124,12 +129,12 @@ def generate(
     _open_folder(out, describe(seed, counts, config), resume)
     for split, name, _ in _groups(counts):
         (out / "images" / split / name).mkdir(parents=True, exist_ok=True)
-    _compile(config)
+    _compile(config.size)
     known = _read_journal(out / _JOURNAL)
     function = partial(_make_chunk, out / "images", seed, config)
     results = in_order(function, _chunks(counts, known), processes)
     total = sum(number for _, _, number in _groups(counts))
-    rows, manifest = _collect(out, counts, config, results, lambda done: progress and progress(done, total))
+    rows, manifest = _collect(out, counts, config, results, lambda done: progress(done, total) if progress else None)
     _write_text(out / "manifest.json", _to_json({"generator_version": GENERATOR_VERSION, "splits": manifest}))
     _write_text(out / "metadata.csv", _to_csv([list(COLUMN_NAMES), *rows]))
     (out / _JOURNAL).unlink()
@@ -150,9 +155,9 @@ def _chunks(counts: Counts, known: Mapping[str, List[str]]) -> Iterator[_Chunk]:
             yield _Chunk(split, name, first, last, {i: known[i] for i in ids if i in known})
 
 
-def _compile(config: Config) -> None:
+def _compile(size: int) -> None:
     """Compile the kernel in this process, so that forked workers find it ready."""
-    simulate(0, "train", 0, dataclasses.replace(Config(), size=config.size))
+    simulate(0, "train", 0, Config(size=size))
 
 
 def _make_chunk(images: Path, seed: int, config: Config, chunk: _Chunk) -> _Made:
@@ -264,4 +269,4 @@ def _write_text(path: Path, text: str) -> None:
     """Write a file that is either absent, old or whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)

@@ -38,13 +38,11 @@ def mass_of(kind: int) -> float:
     """Return the mass used in the interaction, GeV."""
     if kind in (PROTON, NEUTRON):
         return NUCLEON
-    return MASS[kind] * 1e-3
+    return float(MASS[kind] * 1e-3)
 
 
 @jit
-def push_boosted(
-    stack: FloatArray, depth: Depth, kind: int, rest: Vector, mass_w: float, total: Vector
-) -> None:
+def push_boosted(stack: FloatArray, depth: Depth, kind: int, rest: Vector, mass_w: float, total: Vector) -> None:
     """Push a hadron of momentum `rest` in the frame of a system of mass `mass_w`, momentum `total`."""
     mass = mass_of(kind)
     x, y, z = rest
@@ -63,9 +61,7 @@ def push_boosted(
 
 
 @jit
-def two_body(
-    s: State, stack: FloatArray, depth: Depth, kind_a: int, kind_b: int, mass_w: float, total: Vector
-) -> None:
+def two_body(s: State, stack: FloatArray, depth: Depth, kind_a: int, kind_b: int, mass_w: float, total: Vector) -> None:
     """Push the two hadrons of an isotropic decay; `mass_w` must exceed the sum of their masses."""
     a, b = mass_of(kind_a), mass_of(kind_b)
     upper = mass_w * mass_w - (a + b) ** 2
@@ -153,8 +149,6 @@ def many_body(
         else:
             high = middle
     for i in range(n):
-        x, y, z = turn(
-            low * momenta[i, 0], low * momenta[i, 1], low * momenta[i, 2], axis[0], axis[1], axis[2]
-        )
+        x, y, z = turn(low * momenta[i, 0], low * momenta[i, 1], low * momenta[i, 2], axis[0], axis[1], axis[2])
         push_boosted(stack, depth, kinds[i], (x, y, z), mass_w, total)
     return True

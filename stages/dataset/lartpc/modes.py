@@ -7,6 +7,7 @@ the draw must be repeated; energy and mode are kept.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Tuple
 
 import numpy as np
 
@@ -32,8 +33,10 @@ from stages.dataset.lartpc.neutrino import (
 )
 from stages.dataset.lartpc.quasielastic import CC, NC_NEUTRON, NC_PROTON, draw_q2
 from stages.dataset.lartpc.rng import State, gauss, poisson, u01
-from stages.dataset.lartpc.stack import Depth
 from stages.dataset.lartpc.tables import M_E, M_MU, NEUTRON, PI_MINUS, PI_PLUS, PI_ZERO, PROTON, FloatArray
+
+if TYPE_CHECKING:
+    from stages.dataset.lartpc.stack import Depth
 
 #: 18 of the 40 nucleons of argon are protons.
 PROTONS = 18.0 / 40.0
@@ -99,7 +102,7 @@ def two_nucleons(
 
 
 @jit
-def draw_resonance(s: State, energy: float) -> tuple[int, float]:
+def draw_resonance(s: State, energy: float) -> Tuple[int, float]:
     """Draw the region (0 Delta, 1 second, 2 third) and its mass W, GeV (Breit-Wigner)."""
     region = 0
     if u01(s) >= 0.60 + 0.32 * math.exp(-(energy - 1.0)):
@@ -113,7 +116,7 @@ def draw_resonance(s: State, energy: float) -> tuple[int, float]:
 
 
 @jit
-def one_pion(s: State, label: int, is_delta: bool, target: int) -> tuple[int, int]:
+def one_pion(s: State, label: int, is_delta: bool, target: int) -> Tuple[int, int]:
     """Draw baryon and pion of a resonance that decays to a nucleon and one pion."""
     u = u01(s)
     if label != NC:
@@ -143,10 +146,8 @@ def resonance(
     """RES: a nucleon and one or two pions from a resonance of mass W."""
     region, w = draw_resonance(s, energy)
     is_delta = region == 0
-    if label == NC:
-        target = draw_target(s, 0.45)
-    else:
-        target = draw_target(s, 0.71 if is_delta else 0.40)
+    protons = 0.71 if is_delta else 0.40
+    target = draw_target(s, 0.45 if label == NC else protons)
     q2 = 0.9 * (u01(s) ** (-1.0 / 3.0) - 1.0)
     if u01(s) > 1.0 - 0.5 * math.exp(-q2 / 0.1):
         return False
@@ -174,7 +175,7 @@ def draw_x(s: State) -> float:
     while True:
         x = u01(s) ** 0.75
         if u01(s) <= min(1.0, (1.0 - x) ** 2.6 * (1.0 + 1.5 * x)):
-            return x
+            return float(x)
 
 
 @jit

@@ -8,13 +8,16 @@ Resonances: after Rein and Sehgal, Ann. Phys. 133 (1981) 79. No coherent pions, 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stages.dataset.lartpc.hadronise import Vector
 from stages.dataset.lartpc.jit import jit
 from stages.dataset.lartpc.rng import State, isotropic, u01
 from stages.dataset.lartpc.tables import NEUTRON, PROTON, FloatArray, between
+
+if TYPE_CHECKING:
+    from stages.dataset.lartpc.hadronise import Vector
 
 # Classes and modes, in the order of the labels and of the rows below.
 CC_NUMU, CC_NUE, NC = 0, 1, 2

@@ -166,13 +166,11 @@ def path_to_surface(s: State, p: Particle) -> float:
     radius = RADIUS_FM * u01(s) ** (1.0 / 3.0)
     x, y, z = isotropic(s)
     along = radius * (x * p[DIR_X] + y * p[DIR_Y] + z * p[DIR_Z])
-    return math.sqrt(RADIUS_FM * RADIUS_FM - radius * radius + along * along) - along
+    return float(math.sqrt(RADIUS_FM * RADIUS_FM - radius * radius + along * along) - along)
 
 
 @jit
-def leave_nucleus(
-    s: State, hadron: Particle, stack: FloatArray, depth: Depth, is_dis: bool, is_on: bool
-) -> None:
+def leave_nucleus(s: State, hadron: Particle, stack: FloatArray, depth: Depth, is_dis: bool, is_on: bool) -> None:
     """Push what leaves the struck nucleus when `hadron` is made inside it (specification 6).
 
     Without reinteraction (`is_on` false) the hadron leaves as it is, and no energy is lost.

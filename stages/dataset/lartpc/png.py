@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: zlib level: a good trade between size and time for sparse images.
 LEVEL = 4
@@ -29,7 +32,7 @@ def write(path: Path, image: npt.NDArray[np.uint8]) -> None:
     # The process number keeps two writers of one event apart; the name does not outlive the rename.
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_bytes(encode(image))
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def read(path: Path) -> npt.NDArray[np.uint8]:

@@ -6,13 +6,16 @@ Llewellyn Smith, Phys. Rept. 3 (1972) 261, with dipole form factors; GeV through
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Tuple
 
 import numpy as np
 
 from stages.dataset.lartpc.hadronise import NUCLEON
 from stages.dataset.lartpc.jit import jit
 from stages.dataset.lartpc.rng import State, u01
-from stages.dataset.lartpc.tables import FloatArray
+
+if TYPE_CHECKING:
+    from stages.dataset.lartpc.tables import FloatArray
 
 #: What is struck and how: CC on a neutron, NC on a proton, NC on a neutron.
 CC, NC_PROTON, NC_NEUTRON = 0, 1, 2
@@ -22,7 +25,7 @@ Q2_MAX = 4.0
 
 
 @jit
-def form_factors(q2: float, target: int) -> tuple[float, float, float]:
+def form_factors(q2: float, target: int) -> Tuple[float, float, float]:
     """Return F1, F2 (with the anomalous moment) and FA at `q2` GeV2."""
     tau = q2 / (4.0 * NUCLEON * NUCLEON)
     dipole = (1.0 + q2 / 0.71) ** -2
@@ -91,8 +94,9 @@ def draw_q2(s: State, energy: float, mass: float, target: int) -> float:
 def integrated(energy: float, mass: float, target: int) -> float:
     """Return the cross section per nucleon, 1e-38 cm2, for comparison with published values."""
     q2 = np.linspace(0.0, min(Q2_MAX, 2.0 * NUCLEON * energy**2 / (NUCLEON + 2.0 * energy)), 2001)
-    values = [weight(energy, float(value), mass, target) for value in q2]
+    values = np.array([weight(energy, float(value), mass, target) for value in q2])
+    area = float((0.5 * (values[1:] + values[:-1]) * np.diff(q2)).sum())
     # G_F^2 (hbar c)^2 in 1e-38 cm2/GeV2, and cos^2 of the Cabibbo angle for CC only.
     fermi = 1.16637e-5**2 * 0.389379e-27 * 1e38
     cabibbo = 0.9743**2 if target == CC else 1.0
-    return float(np.trapz(values, q2) * fermi * cabibbo * NUCLEON**2 / (8.0 * math.pi))
+    return area * fermi * cabibbo * NUCLEON**2 / (8.0 * math.pi)

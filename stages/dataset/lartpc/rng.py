@@ -31,7 +31,7 @@ def event_state(seed: int, split: str, index: int) -> State:
     different events of one split, never share a stream.
     """
     sequence = np.random.SeedSequence([seed, SPLIT_CODE[split], index])
-    return sequence.generate_state(4, np.uint64)
+    return np.asarray(sequence.generate_state(4, np.uint64), dtype=np.uint64)
 
 
 @jit
@@ -48,13 +48,13 @@ def next_u64(s: State) -> np.uint64:
     s2 ^= shifted
     s3 = (s3 << _U45) | (s3 >> _U19)
     s[0], s[1], s[2], s[3] = s0, s1, s2, s3
-    return result
+    return np.uint64(result)
 
 
 @jit
 def u01(s: State) -> float:
     """Return a uniform number in (0, 1]: never 0; 1 only by rounding, once in 2^53 draws."""
-    return (np.float64(next_u64(s) >> _U11) + 0.5) * 2.0**-53
+    return (float(next_u64(s) >> _U11) + 0.5) * 2.0**-53
 
 
 @jit
@@ -92,9 +92,7 @@ def isotropic(s: State) -> Tuple[float, float, float]:
 
 
 @jit
-def turn(
-    x: float, y: float, z: float, dx: float, dy: float, dz: float
-) -> Tuple[float, float, float]:
+def turn(x: float, y: float, z: float, dx: float, dy: float, dz: float) -> Tuple[float, float, float]:
     """Rotate the vector (x, y, z) by the rotation that takes the z axis to the unit vector d."""
     across2 = dx * dx + dy * dy
     if across2 < 1e-14:

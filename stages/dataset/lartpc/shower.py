@@ -7,8 +7,8 @@ and the large-angle tail of multiple scattering.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from stages.dataset.lartpc.config import Settings
 from stages.dataset.lartpc.detector import STOP_ELECTRON, Frame, deposit, is_outside
 from stages.dataset.lartpc.jit import jit
 from stages.dataset.lartpc.rng import State, expo, gauss, isotropic, u01
@@ -39,6 +39,9 @@ from stages.dataset.lartpc.tables import (
     loss_at,
     photon_rates,
 )
+
+if TYPE_CHECKING:
+    from stages.dataset.lartpc.config import Settings
 
 #: Photons above this energy, MeV, are made one by one; softer ones are a steady loss.
 HARD_PHOTON = 0.6
@@ -172,25 +175,20 @@ def track_photon(
     charge: FloatArray,
     frame: Frame,
     settings: Settings,
-) -> float:
-    """Follow a photon until it is absorbed or leaves; return its first free path, cm."""
-    first = -1.0
+) -> None:
+    """Follow a photon until it is absorbed or leaves."""
     while p[KINETIC] >= STOP_PHOTON:
         by_compton, by_pair, by_photo = photon_rates(p[KINETIC])
         total = by_compton + by_pair + by_photo
-        path = expo(s) / total
-        if first < 0.0:
-            first = path
-        advance(p, path)
+        advance(p, expo(s) / total)
         if is_outside(p, frame, settings):
-            return first
+            return
         u = u01(s) * total
         if u < by_pair:
             push_pair(s, stack, depth, p)
-            return first
+            return
         if u >= by_pair + by_compton:
             push(stack, depth, ELECTRON, SECONDARY, p[KINETIC], p, (p[DIR_X], p[DIR_Y], p[DIR_Z]))
-            return first
+            return
         compton(s, stack, depth, p)
     deposit(s, charge, frame, settings, p, p[KINETIC], STOP_ELECTRON)
-    return first

@@ -9,6 +9,7 @@ Data Tables 30 (1984) 261; electrons: Berger and Seltzer (ESTAR).
 from __future__ import annotations
 
 import math
+from typing import Tuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +25,7 @@ PI_PLUS, PI_MINUS, PI_ZERO, PROTON, NEUTRON = 5, 6, 7, 8, 9
 M_E, M_MU, M_PI, M_PI0 = 0.510999, 105.6584, 139.5704, 134.9768
 M_PROTON, M_NEUTRON = 938.272, 939.565
 #: Mass by kind, MeV.
-MASS = np.array(
-    [M_E, M_E, 0.0, M_MU, M_MU, M_PI, M_PI, M_PI0, M_PROTON, M_NEUTRON], dtype=np.float64
-)
+MASS = np.array([M_E, M_E, 0.0, M_MU, M_MU, M_PI, M_PI, M_PI0, M_PROTON, M_NEUTRON], dtype=np.float64)
 #: Monte-Carlo particle number by kind (Particle Data Group).
 PDG = (11, -11, 22, 13, -13, 211, -211, 111, 2212, 2112)
 
@@ -98,9 +97,7 @@ def _csda_range(kinetic: FloatArray, loss: FloatArray) -> FloatArray:
 
 GRID: FloatArray = np.exp(np.linspace(_LOG_LOW, math.log(T_HIGH), POINTS))
 # Muon, pion, proton, electron: the rows of both tables.
-LOSS: FloatArray = np.stack(
-    [bethe(GRID, M_MU), bethe(GRID, M_PI), bethe(GRID, M_PROTON), berger_seltzer(GRID)]
-)
+LOSS: FloatArray = np.stack([bethe(GRID, M_MU), bethe(GRID, M_PI), bethe(GRID, M_PROTON), berger_seltzer(GRID)])
 RANGE: FloatArray = np.stack([_csda_range(GRID, row) for row in LOSS])
 ROW_MUON, ROW_PION, ROW_PROTON, ROW_ELECTRON = 0, 1, 2, 3
 
@@ -110,10 +107,10 @@ def on_grid(table: FloatArray, row: int, kinetic: float) -> float:
     """Interpolate one row of LOSS or RANGE, linearly in the logarithm of kinetic energy."""
     place = (math.log(kinetic) - _LOG_LOW) * _PER_LOG
     if place <= 0.0:
-        return table[row, 0] * 1.0
+        return float(table[row, 0])
     i = min(int(place), POINTS - 2)
     part = place - i
-    return table[row, i] * (1.0 - part) + table[row, i + 1] * part
+    return float(table[row, i] * (1.0 - part) + table[row, i + 1] * part)
 
 
 @jit
@@ -133,41 +130,29 @@ def between(xs: FloatArray, ys: FloatArray, x: float) -> float:
     """Interpolate linearly in a short table, held constant outside it."""
     n = xs.shape[0]
     if x <= xs[0]:
-        return ys[0] * 1.0
+        return float(ys[0])
     for i in range(1, n):
         if x < xs[i]:
-            return ys[i - 1] + (ys[i] - ys[i - 1]) * (x - xs[i - 1]) / (xs[i] - xs[i - 1])
-    return ys[n - 1] * 1.0
+            return float(ys[i - 1] + (ys[i] - ys[i - 1]) * (x - xs[i - 1]) / (xs[i] - xs[i - 1]))
+    return float(ys[n - 1])
 
 
 # Hadronic cross sections on argon, barn (specification 7.4; INCL as tabulated by GENIE, Ashery et
 # al., Phys. Rev. C 23 (1981) 2173, LArIAT, Phys. Rev. D 106 (2022) 052009, PDG lengths).
-HADRON_T: FloatArray = np.array(
-    [0, 20, 50, 100, 150, 200, 300, 400, 500, 700, 1000, 2000, 5000], dtype=np.float64
-)
-PION_REACTION: FloatArray = np.array(
-    [0.10, 0.245, 0.511, 0.62, 0.67, 0.67, 0.62, 0.56, 0.52, 0.50, 0.50, 0.48, 0.45]
-)
-PION_ABSORBED: FloatArray = np.array(
-    [0.95, 0.84, 0.60, 0.46, 0.40, 0.35, 0.25, 0.16, 0.11, 0.06, 0.04, 0.02, 0.01]
-)
-NUCLEON_REACTION: FloatArray = np.array(
-    [0.0, 0.35, 0.52, 0.55, 0.53, 0.52, 0.51, 0.52, 0.53, 0.55, 0.56, 0.56, 0.555]
-)
+HADRON_T: FloatArray = np.array([0, 20, 50, 100, 150, 200, 300, 400, 500, 700, 1000, 2000, 5000], dtype=np.float64)
+PION_REACTION: FloatArray = np.array([0.10, 0.245, 0.511, 0.62, 0.67, 0.67, 0.62, 0.56, 0.52, 0.50, 0.50, 0.48, 0.45])
+PION_ABSORBED: FloatArray = np.array([0.95, 0.84, 0.60, 0.46, 0.40, 0.35, 0.25, 0.16, 0.11, 0.06, 0.04, 0.02, 0.01])
+NUCLEON_REACTION: FloatArray = np.array([0.0, 0.35, 0.52, 0.55, 0.53, 0.52, 0.51, 0.52, 0.53, 0.55, 0.56, 0.56, 0.555])
 
 # Mean free path inside the struck nucleus, fm (specification 6).
-NUCLEUS_T: FloatArray = np.array(
-    [0, 20, 50, 100, 180, 300, 500, 800, 1500, 5000], dtype=np.float64
-)
+NUCLEUS_T: FloatArray = np.array([0, 20, 50, 100, 180, 300, 500, 800, 1500, 5000], dtype=np.float64)
 FREE_PATH_PION: FloatArray = np.array([9, 7, 4.5, 2.6, 1.9, 2.3, 3.0, 3.0, 3.2, 3.2])
 FREE_PATH_NUCLEON: FloatArray = np.array([6, 5, 4.2, 4.2, 4.4, 4.6, 4.4, 3.8, 3.6, 3.6])
 
 # Pair production relative to 7/9 per radiation length, linear in ln E (specification 7.3; XCOM).
 _PAIR_E = [1.022, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 5000]
 PAIR_LOG_E: FloatArray = np.log(np.array(_PAIR_E, dtype=np.float64))
-PAIR_SHARE: FloatArray = np.array(
-    [0, 0.012, 0.04, 0.09, 0.19, 0.35, 0.52, 0.73, 0.85, 0.91, 0.95, 0.97, 1.0]
-)
+PAIR_SHARE: FloatArray = np.array([0, 0.012, 0.04, 0.09, 0.19, 0.35, 0.52, 0.73, 0.85, 0.91, 0.95, 0.97, 1.0])
 
 
 @jit
@@ -184,7 +169,7 @@ def klein_nishina(energy: float) -> float:
 
 
 @jit
-def photon_rates(energy: float) -> tuple[float, float, float]:
+def photon_rates(energy: float) -> Tuple[float, float, float]:
     """Return Compton, pair and photoelectric attenuation, 1/cm, at a photon energy in MeV."""
     compton = ELECTRONS * klein_nishina(energy)
     pair = 0.0

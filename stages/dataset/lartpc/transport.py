@@ -7,18 +7,16 @@ Specification, sections 7.2 and 7.5 to 7.8. Not included: kaons, nuclear recoils
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from stages.dataset.lartpc.config import Settings
+from stages.dataset.lartpc.decay import decay_pi0, decay_pion, end_at_rest, push_deexcitation
 from stages.dataset.lartpc.detector import STOP_HEAVY, Frame, deposit, is_outside
 from stages.dataset.lartpc.jit import jit
-from stages.dataset.lartpc.nucleus import react, share
-from stages.dataset.lartpc.rng import State, expo, isotropic, poisson, turn, u01
+from stages.dataset.lartpc.nucleus import react
+from stages.dataset.lartpc.rng import State, expo, isotropic, u01
 from stages.dataset.lartpc.shower import fluctuate, track_electron, track_photon
 from stages.dataset.lartpc.stack import (
     COLUMNS,
-    DIR_X,
-    DIR_Y,
-    DIR_Z,
     HADRON,
     KIND,
     KINETIC,
@@ -38,12 +36,7 @@ from stages.dataset.lartpc.tables import (
     ELECTRON,
     HADRON_T,
     M_E,
-    M_MU,
-    M_PI,
-    M_PI0,
     MASS,
-    MU_MINUS,
-    MU_PLUS,
     NEUTRON,
     NUCLEI,
     NUCLEON_REACTION,
@@ -65,6 +58,9 @@ from stages.dataset.lartpc.tables import (
     range_at,
 )
 
+if TYPE_CHECKING:
+    from stages.dataset.lartpc.config import Settings
+
 #: Delta rays above this kinetic energy, MeV, are followed as electrons.
 DELTA_CUT = 1.5
 #: Elastic (diffractive) cross sections, barn: charged hadrons, fast neutrons, slow neutrons.
@@ -73,20 +69,6 @@ ELASTIC, NEUTRON_ELASTIC, SLOW_ELASTIC, SLOW_INELASTIC = 0.25, 0.5, 1.6, 0.8
 KICK = 60.0
 #: c tau of the charged pion, cm.
 PION_CTAU = 780.4
-#: End point of the Michel spectrum, MeV.
-MICHEL_END = 52.83
-#: Share of stopped mu- that decay before capture: Suzuki et al., Phys. Rev. C 35 (1987) 2212.
-MU_MINUS_DECAYS = 0.26
-#: Share of pi0 that decay to a photon and an electron pair.
-DALITZ = 0.0117
-
-
-@jit
-def push_deexcitation(s: State, stack: FloatArray, depth: Depth, p: Particle, mean: float) -> None:
-    """Push Poisson(`mean`) isotropic photons of 0.8 + 1.6 x exponential MeV, at most 8 MeV."""
-    for _ in range(poisson(s, mean)):
-        energy = min(8.0, 0.8 + 1.6 * expo(s))
-        push(stack, depth, PHOTON, SECONDARY, energy, p, isotropic(s))
 
 
 @jit
@@ -102,78 +84,6 @@ def push_delta(s: State, stack: FloatArray, depth: Depth, p: Particle, t_max: fl
     cosine = t / math.sqrt(t * (t + 2.0 * M_E)) * (energy + M_E) / momentum
     push(stack, depth, ELECTRON, SECONDARY, t, p, tilted(s, p, min(1.0, cosine)))
     return t
-
-
-@jit
-def decay_pion(s: State, stack: FloatArray, depth: Depth, p: Particle) -> None:
-    """Push the muon of a charged pion that decays in flight (two-body kinematics)."""
-    rest_energy = (M_PI * M_PI + M_MU * M_MU) / (2.0 * M_PI)
-    rest_momentum = (M_PI * M_PI - M_MU * M_MU) / (2.0 * M_PI)
-    energy = p[KINETIC] + M_PI
-    momentum = math.sqrt(p[KINETIC] * (p[KINETIC] + 2.0 * M_PI))
-    x, y, z = isotropic(s)
-    along = (energy * rest_momentum * z + momentum * rest_energy) / M_PI
-    t = (energy * rest_energy + momentum * rest_momentum * z) / M_PI - M_MU
-    x *= rest_momentum
-    y *= rest_momentum
-    length = math.sqrt(x * x + y * y + along * along)
-    direction = turn(x / length, y / length, along / length, p[DIR_X], p[DIR_Y], p[DIR_Z])
-    kind = MU_PLUS if p[KIND] == PI_PLUS else MU_MINUS
-    push(stack, depth, kind, SECONDARY, max(t, 0.0), p, direction)
-
-
-@jit
-def decay_pi0(s: State, stack: FloatArray, depth: Depth, p: Particle) -> None:
-    """Push two photons, or a photon and an electron pair, for a neutral pion."""
-    energy = p[KINETIC] + M_PI0
-    momentum = math.sqrt(p[KINETIC] * (p[KINETIC] + 2.0 * M_PI0))
-    cosine = 2.0 * u01(s) - 1.0
-    phi = 2.0 * math.pi * u01(s)
-    across = 0.5 * M_PI0 * math.sqrt(max(0.0, 1.0 - cosine * cosine))
-    is_dalitz = u01(s) < DALITZ
-    for side in (1.0, -1.0):
-        along = 0.5 * (momentum + side * energy * cosine)
-        photon = 0.5 * (energy + side * momentum * cosine)
-        x = side * across * math.cos(phi) / photon
-        y = side * across * math.sin(phi) / photon
-        direction = turn(x, y, along / photon, p[DIR_X], p[DIR_Y], p[DIR_Z])
-        if is_dalitz and side > 0.0 and photon > 2.0 * M_E:
-            kinetic = photon - 2.0 * M_E
-            part = u01(s) * kinetic
-            push(stack, depth, ELECTRON, SECONDARY, part, p, direction)
-            push(stack, depth, POSITRON, SECONDARY, kinetic - part, p, direction)
-        else:
-            push(stack, depth, PHOTON, SECONDARY, photon, p, direction)
-
-
-@jit
-def push_michel(s: State, stack: FloatArray, depth: Depth, p: Particle, kind: int) -> None:
-    """Push an electron of the Michel spectrum x^2 (3 - 2x)."""
-    while True:
-        x = u01(s)
-        if u01(s) <= x * x * (3.0 - 2.0 * x):
-            break
-    push(stack, depth, kind, SECONDARY, max(0.0, x * MICHEL_END - M_E), p, isotropic(s))
-
-
-@jit
-def end_at_rest(s: State, stack: FloatArray, depth: Depth, p: Particle) -> None:
-    """Push what a stopped muon or pion turns into."""
-    kind = int(p[KIND])
-    if kind == MU_PLUS:
-        push_michel(s, stack, depth, p, POSITRON)
-    elif kind == MU_MINUS:
-        if u01(s) < MU_MINUS_DECAYS:
-            push_michel(s, stack, depth, p, ELECTRON)
-            return
-        share(s, stack, depth, p, SECONDARY, 1, 2.0 + 6.0 * expo(s), 0.10, 0.0)
-        push_deexcitation(s, stack, depth, p, 2.0)
-    elif kind == PI_PLUS:
-        push(stack, depth, MU_PLUS, SECONDARY, 4.12, p, isotropic(s))
-    elif kind == PI_MINUS:
-        n = 3 + poisson(s, 1.0)
-        share(s, stack, depth, p, SECONDARY, n, 75.0 + 20.0 * u01(s), 0.20, 0.0)
-        push_deexcitation(s, stack, depth, p, 1.5)
 
 
 @jit
@@ -244,9 +154,7 @@ def track_heavy(
 
 
 @jit
-def track_neutron(
-    s: State, p: Particle, stack: FloatArray, depth: Depth, frame: Frame, settings: Settings
-) -> None:
+def track_neutron(s: State, p: Particle, stack: FloatArray, depth: Depth, frame: Frame, settings: Settings) -> None:
     """Follow a neutron along straight flights until it reacts, leaves or falls below 2 MeV."""
     while p[KINETIC] >= 2.0:
         t = p[KINETIC]
@@ -284,8 +192,7 @@ def transport(
 ) -> None:
     """Follow every particle on the stack and add its charge, MIP, to `charge`[view, row, column].
 
-    `paths` receives the path of the primary muon, the longest path of a primary charged hadron and
-    the first free path of the photon followed first, all in cm.
+    `paths` receives the path of the primary lepton and the longest path of a primary charged hadron, cm.
     """
     p = stack[0].copy()
     while depth[0] > 0:
@@ -296,9 +203,7 @@ def transport(
         if kind in (ELECTRON, POSITRON):
             track_electron(s, p, stack, depth, charge, frame, settings)
         elif kind == PHOTON:
-            first = track_photon(s, p, stack, depth, charge, frame, settings)
-            if paths[2] < 0.0:
-                paths[2] = first
+            track_photon(s, p, stack, depth, charge, frame, settings)
         elif kind == NEUTRON:
             track_neutron(s, p, stack, depth, frame, settings)
         elif kind == PI_ZERO:

@@ -28,9 +28,7 @@ def _follow_parent(parent: int) -> None:
         os._exit(1)
 
 
-def in_order(
-    function: Callable[[_Task], _Result], tasks: Iterable[_Task], processes: int
-) -> Iterator[_Result]:
+def in_order(function: Callable[[_Task], _Result], tasks: Iterable[_Task], processes: int) -> Iterator[_Result]:
     """Yield `function(task)` for every task, in the order of the tasks, whatever `processes` is.
 
     Workers are forked, so what the parent has compiled is compiled. A worker that is killed raises
