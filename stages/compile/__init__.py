@@ -1,1 +1,1 @@
-
+"""The compile stage: a quantised TFLite file becomes one for the Edge TPU."""
