@@ -1,0 +1,209 @@
+"""Draws the figures of a report as SVG: the same bytes for the same numbers, in a page as in a file of their own.
+
+Ink and grid are drawn in two fixed colours, which a page may replace by its own (`inline`).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+from stages.report.gather import recipe_order
+
+if TYPE_CHECKING:
+    from stages.report.gather import Artifact, Gathered
+
+INK = "#22313a"
+GRID = "#c3ced3"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")  # Okabe and Ito, for all eyes
+MARKERS = "osD^vPX*"
+MOST_LABELLED = 12  # classes of a confusion matrix whose cells still hold their counts
+FONT = "system-ui, sans-serif"
+
+STYLE = {
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "axes.axisbelow": True,
+    "text.parse_math": False,  # a class may be called `$x`
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure: `name` is that of its file, `caption` says what it shows."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+
+    @property
+    def inline(self) -> str:
+        """The figure for a page: colours of the page, ids of its own, as wide as it may be."""
+        body = self.svg[self.svg.index("<svg") :]
+        body = body.replace(INK, "currentColor").replace(GRID, "var(--line)")
+        body = re.sub(r'\b(id="|href="#|url\(#)', r"\g<1>%s-" % self.name, body)
+        body = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', _opening(self), body, count=1)
+        return re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+
+
+def _opening(drawing: Drawing) -> str:
+    label = re.sub(r'[&<>"\\]', " ", drawing.caption)
+    return r'<svg viewBox="\1" role="img" aria-label="%s" xmlns:xlink="http://www.w3.org/1999/xlink">' % label
+
+
+def curves(training: Artifact) -> List[Drawing]:
+    """Loss and accuracy by epoch; nothing when nothing was trained."""
+    history = training.read_csv("history.csv")
+    if not history:
+        return []
+    model = training.axis("model") or ""
+    best = training.number("best_epoch")
+    panels = (("loss", "loss", "val_loss"), ("accuracy", "accuracy", "val_accuracy"))
+    return [
+        Drawing(
+            "curves-%s-%s" % (model, what),
+            model,
+            "%s of %s by epoch, in training and on the validation images" % (what.capitalize(), model),
+            _curve(history, what, (own, held_out), int(best["value"]) if best else None),
+        )
+        for what, own, held_out in panels
+    ]
+
+
+def _curve(history: Sequence[Dict[str, str]], what: str, columns: Tuple[str, str], best: Optional[int]) -> str:
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.4, 2.9), layout="constrained")
+        axes = figure.add_subplot()
+        epochs = [int(row["epoch"]) for row in history]
+        for column, title, colour in zip(columns, ("training", "validation"), COLOURS):
+            values = [float(row[column]) for row in history]
+            axes.plot(epochs, values, "o-", color=colour, label=title, markersize=4 if len(epochs) < 40 else 0)
+        if best is not None and best in epochs:
+            axes.axvline(best, color=INK, linewidth=0.8, linestyle=":", label="best epoch")
+        axes.set(xlabel="epoch", ylabel=what)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(visible=True)
+        axes.legend()
+        return _as_svg(figure, what)
+
+
+def confusion(benchmark: Artifact) -> Drawing:
+    """Draw counts of the test images by true and predicted class, shaded by the share of the true class."""
+    told = benchmark.read_json("accuracy.json")
+    where = [benchmark.axis(name) or "" for name in ("model", "recipe", "runtime")]
+    return Drawing(
+        "confusion-%s" % "-".join(where),
+        "%s, %s, %s" % tuple(where),
+        "Confusion matrix of %s, %s on %s: %d test images" % (*where, told["images"]),
+        _matrix(np.asarray(told["confusion_matrix"]), told["classes"]),
+    )
+
+
+def _matrix(counts: Any, classes: Sequence[str]) -> str:
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    edge = max(2.6, min(7.0, 0.75 * len(classes) + 1.1))
+    with mpl.rc_context({**STYLE, "axes.spines.left": False, "axes.spines.bottom": False}):
+        figure = Figure(figsize=(edge + 0.3, edge), layout="constrained")
+        axes = figure.add_subplot()
+        axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors=GRID, linewidth=0.5)
+        axes.invert_yaxis()
+        axes.set_aspect("equal")
+        places = np.arange(len(classes)) + 0.5
+        axes.set_xticks(
+            places, classes, rotation=30 if len(classes) < 8 else 90, ha="right" if len(classes) < 8 else "center"
+        )
+        axes.set_yticks(places, classes)
+        axes.tick_params(length=0)
+        axes.set(xlabel="predicted class", ylabel="true class")
+        if len(classes) <= MOST_LABELLED:
+            _label_cells(axes, counts, shares)
+        return _as_svg(figure, "confusion")
+
+
+def _label_cells(axes: Any, counts: Any, shares: Any) -> None:
+    for (row, column), share in np.ndenumerate(shares):
+        axes.text(
+            column + 0.5,
+            row + 0.5,
+            "%d\n%.3f" % (counts[row, column], share),
+            ha="center",
+            va="center",
+            color="white" if share > 0.5 else "black",
+            fontsize=9,
+        )
+
+
+def accuracy_and_size(gathered: Gathered) -> Optional[Drawing]:
+    """Balanced accuracy against file size, a line for each model and a marker for each recipe."""
+    points = [point for one in gathered.of("benchmark") for point in _point(gathered, one)]
+    if not points:
+        return None
+    caption = "Balanced accuracy on the test images, with its 95 % interval, against the size of the TFLite file"
+    return Drawing("accuracy-and-size", "Accuracy and size", caption, _scatter(points))
+
+
+def _point(gathered: Gathered, benchmark: Artifact) -> List[Tuple[str, str, float, Dict[str, Any]]]:
+    """Return model, recipe, size in MB and accuracy of a benchmark on the CPU whose file has a size."""
+    model, recipe = benchmark.axis("model") or "", benchmark.axis("recipe") or ""
+    converted = gathered.find("convert", model=model, recipe=recipe)
+    size = converted.number("size_bytes") if converted else None
+    right = benchmark.number("balanced_accuracy")
+    if size is None or right is None or benchmark.axis("runtime") != "tflite-cpu":
+        return []
+    return [(model, recipe, size["value"] / 1e6, right)]
+
+
+def _scatter(points: Sequence[Tuple[str, str, float, Dict[str, Any]]]) -> str:
+    models, recipes = sorted({point[0] for point in points}), sorted({point[1] for point in points}, key=recipe_order)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+        axes = figure.add_subplot()
+        for model, recipe, size, right in points:
+            low, high = right["interval"] or (right["value"], right["value"])
+            axes.errorbar(
+                size,
+                right["value"],
+                yerr=[[right["value"] - low], [high - right["value"]]],
+                fmt=MARKERS[recipes.index(recipe) % len(MARKERS)],
+                color=COLOURS[models.index(model) % len(COLOURS)],
+                capsize=3,
+                linewidth=1,
+            )
+        for number, model in enumerate(models):
+            axes.plot([], [], "-", color=COLOURS[number % len(COLOURS)], label=model)
+        for number, recipe in enumerate(recipes):
+            axes.plot([], [], MARKERS[number % len(MARKERS)], color=INK, label=recipe)
+        axes.set_xscale("log")
+        axes.set(xlabel="size of the file, MB", ylabel="balanced accuracy")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.grid(visible=True)
+        figure.legend(loc="outside right upper")
+        return _as_svg(figure, "scatter")
+
+
+def _as_svg(figure: Any, salt: str) -> str:
+    """Write the figure without date, version or random ids."""
+    file = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "coralline-%s" % salt}):
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return re.sub(r"(font: [\d.]+px )[^;\"]*", r"\g<1>" + FONT, file.getvalue())

@@ -1,0 +1,219 @@
+"""Builds the tables of a report: what was measured and from which artifact, what is missing and why.
+
+A size is in KB of 1000 bytes, as in the TFLite study. Nothing is estimated here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional
+
+from stages.report.gather import KERAS
+from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, measured, word
+
+if TYPE_CHECKING:
+    from stages.report.gather import Artifact, Gathered
+
+KB = 1 / 1000
+FRACTION = "{:.3f}"
+KILOBYTES = "{:,.0f}"
+MILLISECONDS = "{:.2f}"
+MOST_RECALLS = 6  # classes; of more the recalls stand among all numbers only
+LATENCIES = ("mean", "std", "p50", "p90", "p95", "p99")
+EDGE_TPU = "edgetpu"
+
+
+class Where(NamedTuple):
+    """What a benchmark is of."""
+
+    model: str
+    recipe: str
+    runtime: str
+
+
+def headline(gathered: Gathered) -> Table:
+    """One row for each model and recipe: what quantisation and compilation cost and gain."""
+    columns = ["model", "recipe", "balanced accuracy", "size, KB", "saved, %", "ratio", "p50, ms"]
+    table = Table(
+        "headline",
+        "Results",
+        [*columns, "size, KB", "balanced accuracy", "p50, ms"],
+        groups=[("", 2), ("CPU", 5), ("Edge TPU", 3)],
+    )
+    for model in gathered.models:
+        for recipe in gathered.recipes(model):
+            on_cpu = Where(model, recipe, _cpu(gathered, model, recipe))
+            on_tpu = Where(model, recipe, EDGE_TPU)
+            size = _size(table, gathered, model, recipe)
+            table.rows.append(
+                [
+                    word(model),
+                    word(recipe),
+                    _of_benchmark(table, gathered, on_cpu, "balanced_accuracy", FRACTION),
+                    size,
+                    *_against_float32(gathered, model, recipe),
+                    _of_benchmark(table, gathered, on_cpu, "latency_p50_ms", MILLISECONDS),
+                    _compiled_size(table, gathered, model, recipe),
+                    _of_benchmark(table, gathered, on_tpu, "balanced_accuracy", FRACTION),
+                    _of_benchmark(table, gathered, on_tpu, "latency_p50_ms", MILLISECONDS),
+                ]
+            )
+    return table
+
+
+def accuracy(gathered: Gathered) -> Table:
+    """One row for each benchmark: how often the network is right on the test split."""
+    classes = gathered.dataset.read_json("dataset.json")["classes"]
+    recalls = ["recall_%s" % name for name in classes] if len(classes) <= MOST_RECALLS else []
+    metrics = ["balanced_accuracy", "accuracy", "macro_f1", *recalls]
+    titles = ["balanced accuracy", "accuracy", "macro F1", *(metric.replace("_", " ", 1) for metric in recalls)]
+    table = Table(
+        "accuracy", "Accuracy", ["model", "recipe", "runtime", *titles, "images", "agrees with Keras, %"], words=3
+    )
+    for artifact in gathered.of("benchmark"):
+        table.rows.append(
+            [
+                *_axes(artifact),
+                *(measured(artifact, metric, FRACTION) for metric in metrics),
+                _count(artifact, "balanced_accuracy"),
+                _agreement(gathered, artifact),
+            ]
+        )
+    return table
+
+
+def sizes(gathered: Gathered) -> Table:
+    """One row for each file that can be deployed."""
+    table = Table("sizes", "Sizes", ["model", "recipe", "file", "bytes", "KB", "saved, %", "ratio"], words=3)
+    for model in gathered.models:
+        for recipe in gathered.recipes(model):
+            converted = gathered.find("convert", model=model, recipe=recipe)
+            if converted is not None:
+                size = [
+                    measured(converted, "size_bytes", form, scale) for form, scale in (("{:,.0f}", 1), ("{:,.1f}", KB))
+                ]
+                table.rows.append(
+                    [word(model), word(recipe), word("TFLite"), *size, *_against_float32(gathered, model, recipe)]
+                )
+            _add_compiled(table, gathered, model, recipe)
+    return table
+
+
+def latency(gathered: Gathered) -> Table:
+    """One row for each benchmark: how long one inference of one image takes."""
+    titles = ["%s, ms" % name for name in LATENCIES]
+    columns = ["model", "recipe", "runtime", *titles, "speed-up", "runs", "threads", "first, ms", "load, ms"]
+    table = Table("latency", "Latency", columns, words=3)
+    for artifact in gathered.of("benchmark"):
+        told = artifact.read_json("latency.json")
+        table.rows.append(
+            [
+                *_axes(artifact),
+                *(measured(artifact, "latency_%s_ms" % name, MILLISECONDS) for name in LATENCIES),
+                _speed_up(gathered, artifact),
+                _count(artifact, "latency_mean_ms"),
+                Cell(str(told["threads"]), told["threads"]),
+                Cell(MILLISECONDS.format(told["first_inference_ms"]), told["first_inference_ms"]),
+                Cell(MILLISECONDS.format(told["model_load_ms"]), told["model_load_ms"]),
+            ]
+        )
+    return table
+
+
+def _cpu(gathered: Gathered, model: str, recipe: str) -> str:
+    """Name the runtime that stands for the CPU; Keras may have been measured on a GPU only."""
+    if recipe != KERAS:
+        return "tflite-cpu"
+    gpu_only = gathered.find("benchmark", model=model, recipe=recipe, runtime="keras-cpu") is None
+    return "keras-gpu" if gpu_only and gathered.find("benchmark", model=model, runtime="keras-gpu") else "keras-cpu"
+
+
+def _axes(artifact: Artifact) -> List[Cell]:
+    return [word(artifact.axis(name)) for name in ("model", "recipe", "runtime")]
+
+
+def _count(artifact: Artifact, metric: str) -> Cell:
+    number = artifact.number(metric)
+    n = number["n"] if number else None
+    return NOT_APPLICABLE if n is None else Cell(f"{n:,}", n)
+
+
+def _of_benchmark(table: Table, gathered: Gathered, where: Where, metric: str, form: str) -> Cell:
+    """Return a number of a benchmark, or why there is none."""
+    artifact = gathered.find("benchmark", **where._asdict())
+    if artifact is not None:
+        return measured(artifact, metric, form)
+    if where.runtime == EDGE_TPU:
+        not_compiled = gathered.why_missing("compile", model=where.model, recipe=where.recipe)
+        if not_compiled is not None:
+            return table.missing("not compiled", not_compiled)
+    reason = gathered.why_missing("benchmark", **where._asdict())
+    return NOT_APPLICABLE if reason is None else table.missing("not measured", reason)
+
+
+def _size(table: Table, gathered: Gathered, model: str, recipe: str) -> Cell:
+    artifact = gathered.find("convert", model=model, recipe=recipe)
+    if artifact is not None:
+        return measured(artifact, "size_bytes", KILOBYTES, KB)
+    reason = gathered.why_missing("convert", model=model, recipe=recipe)
+    return NOT_APPLICABLE if reason is None else table.missing("not converted", reason)
+
+
+def _compiled_size(table: Table, gathered: Gathered, model: str, recipe: str) -> Cell:
+    artifact = gathered.find("compile", model=model, recipe=recipe)
+    if artifact is not None:
+        return measured(artifact, "size_bytes", KILOBYTES, KB)
+    reason = gathered.why_missing("compile", model=model, recipe=recipe)
+    return NOT_APPLICABLE if reason is None else table.missing("not compiled", reason)
+
+
+def _add_compiled(table: Table, gathered: Gathered, model: str, recipe: str) -> None:
+    """Add a row for the Edge TPU's file of a recipe, made or not."""
+    artifact = gathered.find("compile", model=model, recipe=recipe)
+    words = [word(model), word(recipe), word("Edge TPU")]
+    if artifact is not None:
+        size = [measured(artifact, "size_bytes", "{:,.0f}"), measured(artifact, "size_bytes", "{:,.1f}", KB)]
+        table.rows.append([*words, *size, *_against_float32(gathered, model, recipe, "compile")])
+    elif gathered.why_missing("compile", model=model, recipe=recipe) is not None:
+        cell = _compiled_size(table, gathered, model, recipe)
+        table.rows.append([*words, cell, cell, NOT_APPLICABLE, NOT_APPLICABLE])
+
+
+def _bytes(gathered: Gathered, model: str, recipe: str, stage: str = "convert") -> Optional[float]:
+    artifact = gathered.find(stage, model=model, recipe=recipe)
+    number = artifact.number("size_bytes") if artifact else None
+    return number["value"] if number else None
+
+
+def _against_float32(gathered: Gathered, model: str, recipe: str, stage: str = "convert") -> List[Cell]:
+    """Compare a file with the model's float32 TFLite file: saved share and ratio."""
+    size, reference = _bytes(gathered, model, recipe, stage), _bytes(gathered, model, "float32")
+    if not size or not reference:
+        return [NOT_APPLICABLE, NOT_APPLICABLE]
+    how = "against float32 TFLite: %d of %d bytes" % (size, reference)
+    return [derived(100 * (1 - size / reference), "{:.1f}", how), derived(reference / size, "{:.2f}", how)]
+
+
+def _speed_up(gathered: Gathered, artifact: Artifact) -> Cell:
+    """Compare the median with that of float32 TFLite on the CPU."""
+    reference = gathered.find("benchmark", model=artifact.axis("model"), recipe="float32", runtime="tflite-cpu")
+    one, other = artifact.number("latency_p50_ms"), reference.number("latency_p50_ms") if reference else None
+    if one is None or other is None:
+        return NOT_APPLICABLE
+    how = "p50 of float32 on tflite-cpu, %.2f ms, over that of this row" % other["value"]
+    return derived(other["value"] / one["value"], "{:.2f}", how)
+
+
+def _agreement(gathered: Gathered, artifact: Artifact) -> Cell:
+    """Count the test images for which the file names the same class as the Keras network that it was made from."""
+    keras = gathered.find("benchmark", model=artifact.axis("model"), recipe=KERAS)
+    if keras is None or keras is artifact:
+        return NOT_APPLICABLE
+    there, here = _predicted(keras), _predicted(artifact)
+    if not there or there.keys() != here.keys():
+        return NOT_APPLICABLE
+    same = sum(there[path] == here[path] for path in there)
+    return derived(100 * same / len(there), "{:.1f}", "%d of %d test images get the same class" % (same, len(there)))
+
+
+def _predicted(artifact: Artifact) -> Dict[str, str]:
+    return {row["path"]: row["predicted"] for row in artifact.read_csv("predictions.csv")}

@@ -1,0 +1,105 @@
+"""Says in sentences what the data are, how short the training was, and what came out, from the records alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
+from stages.report.gather import KERAS
+
+if TYPE_CHECKING:
+    from stages.report.gather import Artifact, Gathered
+
+SIMULATED = (
+    "The events come from Coralline's own fast simulation, which is neither GENIE nor Geant4: cross sections, nuclear "
+    "reinteraction, showers and detector response are simplified, so an accuracy measured here is an accuracy on this "
+    "simulation."
+)
+FOLDER = "The images are the user's own; they entered by the digest of their content and were not changed."
+
+
+def data(dataset: Artifact) -> str:
+    """Say in one sentence what the images are."""
+    return SIMULATED if dataset.read_json("dataset.json")["source"] == "simulate" else FOLDER
+
+
+def counts(dataset: Dict[str, Any]) -> str:
+    """Say how many images of which size there are."""
+    height, width = dataset["size"]
+    totals = ", ".join(f"{sum(classes.values()):,} {split}" for split, classes in sorted(dataset["splits"].items()))
+    return "%d classes, images of %d x %d pixels with three 8-bit channels: %s." % (
+        len(dataset["classes"]),
+        width,
+        height,
+        totals,
+    )
+
+
+def channel(dataset: Dict[str, Any]) -> str:
+    """Name the channel that is shown by itself."""
+    return "view w (collection)" if dataset["source"] == "simulate" else "the third channel"
+
+
+def trainings(gathered: Gathered) -> List[str]:
+    """Say for each model how it was trained, and when the training was cut short."""
+    return [_training(artifact) for artifact in gathered.of("train")]
+
+
+def _training(artifact: Artifact) -> str:
+    parameters = artifact.record["key_parts"]["parameters"]
+    history = artifact.read_csv("history.csv")
+    model = artifact.axis("model")
+    if not history:
+        return "%s was not trained here, only evaluated." % model
+    best = artifact.number("best_epoch")
+    text = "%s: %d epochs of at most %d" % (model, len(history), parameters["epochs"])
+    text += ", batch %d, learning rate %g" % (parameters["batch"], parameters["learning_rate"])
+    text += ", seed %d" % parameters["seed"]
+    text += ", best epoch %d." % best["value"] if best else "."
+    if len(history) == parameters["epochs"]:
+        text += " The limit of epochs ended the training, so a longer one may do better."
+    return text
+
+
+def summary(gathered: Gathered) -> List[Dict[str, str]]:
+    """For each model what full int8 does to accuracy, size and latency, where all of it was measured."""
+    found = [_summary(gathered, model) for model in gathered.models]
+    return [one for one in found if one is not None]
+
+
+def _summary(gathered: Gathered, model: str) -> Optional[Dict[str, str]]:
+    keras = gathered.find("benchmark", model=model, recipe=KERAS)
+    float32, int8 = (_on_cpu(gathered, model, recipe) for recipe in ("float32", "ptq-int8"))
+    large, small = (gathered.find("convert", model=model, recipe=recipe) for recipe in ("float32", "ptq-int8"))
+    accuracies = _pair(keras, int8, "balanced_accuracy")
+    sizes, medians = _pair(large, small, "size_bytes"), _pair(float32, int8, "latency_p50_ms")
+    if accuracies is None or sizes is None or medians is None:
+        return None
+    return {
+        "model": model,
+        "accuracy": "%.3f \u2192 %.3f" % accuracies,
+        "accuracy_note": "%+.3f against the Keras network" % (accuracies[1] - accuracies[0]),
+        "size": "%.1f \u2192 %.1f MB" % (sizes[0] / 1e6, sizes[1] / 1e6),
+        "size_note": "%.2f times smaller than float32" % (sizes[0] / sizes[1]),
+        "latency": "%.1f \u2192 %.1f ms" % medians,
+        "latency_note": "%.2f times the speed of float32 on the CPU" % (medians[0] / medians[1]),
+    }
+
+
+def _on_cpu(gathered: Gathered, model: str, recipe: str) -> Optional[Artifact]:
+    return gathered.find("benchmark", model=model, recipe=recipe, runtime="tflite-cpu")
+
+
+def _pair(one: Optional[Artifact], other: Optional[Artifact], metric: str) -> Optional[Tuple[float, float]]:
+    """Return a metric of two artifacts, if both have it."""
+    numbers = [artifact.number(metric) for artifact in (one, other) if artifact is not None]
+    found = [float(number["value"]) for number in numbers if number is not None]
+    return (found[0], found[1]) if len(found) == 2 else None
+
+
+def warnings(gathered: Gathered) -> List[Dict[str, str]]:
+    """Everything that the steps warned of."""
+    return [
+        {"step": artifact.label, "text": warning}
+        for artifact in gathered.artifacts
+        for warning in artifact.record.get("warnings", ())
+    ]
