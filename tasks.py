@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # `invoke` may come from an environment that has no Coralline
 
-from invoke import Collection, task
+from invoke.collection import Collection
+from invoke.tasks import task
 
 from coralline import commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from invoke import Context
+    from invoke.context import Context
 
 REQUEST: dict[str, tuple[Any, str]] = {
     "model": ("", "model, several separated by commas, or all"),
@@ -100,7 +101,7 @@ def lock(_context: Context, names: str = "", debug: bool = False) -> None:
 
 
 @task(positional=["suites"], help={"suites": "suites, separated by commas, such as unit,stages/train (default: all)"})
-def test(_context: Context, suites: str = "") -> None:
+def test(_context: Context, suites: str = "") -> None:  # noqa: PT028 - a task, not a test
     """Run lint, types and all tests."""
     commands.run_tests(suites)
 

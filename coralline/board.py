@@ -19,7 +19,13 @@ from coralline.notices import Kind, Notice
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-STYLES = {Kind.DONE: "green", Kind.REUSED: "cyan", Kind.FAILED: "bold red", Kind.BLOCKED: "yellow", Kind.SKIPPED: "yellow"}
+STYLES = {
+    Kind.DONE: "green",
+    Kind.REUSED: "cyan",
+    Kind.FAILED: "bold red",
+    Kind.BLOCKED: "yellow",
+    Kind.SKIPPED: "yellow",
+}
 MOVING = (Kind.START, Kind.PROGRESS, Kind.WAITING)
 
 
@@ -66,7 +72,7 @@ class Board:
 
 
 def render(lines: dict[str, Line], now: float, width: int) -> Table:
-    """The board as it stands at `now`, for a terminal `width` columns wide."""
+    """Draw the board as it stands at `now`, for a terminal `width` columns wide."""
     table = Table.grid(padding=(0, 1))
     for label, line in lines.items():
         notice = line.notice
@@ -74,7 +80,9 @@ def render(lines: dict[str, Line], now: float, width: int) -> Table:
         state = "running" if notice.kind in (Kind.START, Kind.PROGRESS) else str(notice.kind)
         cells: list[RenderableType] = [Text(state, style=STYLES.get(notice.kind, "bold")), Text(label)]
         if width >= 80:
-            cells.append(ProgressBar(total=notice.total or 1, completed=notice.done, width=20) if _has_bar(notice) else Text(""))
+            cells.append(
+                ProgressBar(total=notice.total or 1, completed=notice.done, width=20) if _has_bar(notice) else Text("")
+            )
         cells.append(Text(_words(notice, elapsed), overflow="ellipsis", no_wrap=True))
         table.add_row(*cells)
     return table

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from coralline.execute import Ended
     from coralline.images import Images
     from coralline.plan import Decision
-    from coralline.store import Store
     from stages.spec import Parameter
 
 ARTIFACTS_VARIABLE = "CORALLINE_ARTIFACTS"
@@ -38,7 +37,7 @@ def run_all(words: Mapping[str, Any]) -> None:
             run, ended = session.build(wanted, setting, watcher.notify)
         finally:
             watcher.close()
-        _finish(run, ended, setting.store)
+        _finish(run, ended)
 
 
 def show_plan(words: Mapping[str, Any], *, as_json: bool) -> None:
@@ -76,7 +75,8 @@ def show_models(*, as_json: bool) -> None:
         found = catalogue.models().values()
         headers = ["model", "title", "task", "input", "recipes", "stages"]
         cells = [
-            [m.name, m.title, m.task, m.input_size, ", ".join(m.recipes or ["all"]), ", ".join(m.stages or ["all"])] for m in found
+            [m.name, m.title, m.task, m.input_size, ", ".join(m.recipes or ["all"]), ", ".join(m.stages or ["all"])]
+            for m in found
         ]
         _print_choices("models", headers, cells, as_json=as_json)
 
@@ -99,7 +99,9 @@ def show_stages(*, as_json: bool) -> None:
                 print(f"\n{spec.name}: {spec.summary}\n")
                 console.show_table(headers, cells, disable_numparse=True)
         if as_json:
-            told = {spec.name: [_described(spec.name, p) for p in spec.parameters] for spec in catalogue.specs().values()}
+            told = {
+                spec.name: [_described(spec.name, p) for p in spec.parameters] for spec in catalogue.specs().values()
+            }
             listed = {name: [dict(zip(headers, row, strict=True)) for row in rows] for name, rows in told.items()}
             _print_json({"schema": "coralline.stages", "version": 1, "stages": listed})
 
@@ -142,7 +144,9 @@ def run_tests(suites: str) -> None:
     """Run the project's checks in a process of their own, and end with their exit code."""
     with _guarded():
         script = str(catalogue.PROJECT / "tests" / "suites.py")
-        raise SystemExit(subprocess.run([sys.executable, script, *filter(None, suites.split(","))], check=False).returncode)
+        raise SystemExit(
+            subprocess.run([sys.executable, script, *filter(None, suites.split(","))], check=False).returncode
+        )
 
 
 @contextlib.contextmanager
@@ -191,7 +195,7 @@ def _print_plan(decided: Mapping[str, Decision]) -> None:
         print(f"{decision.action!s:8} {label}{reason}")
 
 
-def _finish(run: runs.Run, ended: Ended, store: Store) -> None:
+def _finish(run: runs.Run, ended: Ended) -> None:
     """Say how the run ended, and end with the exit code of the first failure."""
     for error in ended.errors.values():
         console.show_error(error)
@@ -200,10 +204,10 @@ def _finish(run: runs.Run, ended: Ended, store: Store) -> None:
         raise SystemExit(INTERRUPTED)
     if ended.errors:
         raise SystemExit(next(iter(ended.errors.values())).code)
-    _print_end(run, ended, store)
+    _print_end(run, ended)
 
 
-def _print_end(run: runs.Run, ended: Ended, store: Store) -> None:
+def _print_end(run: runs.Run, ended: Ended) -> None:
     states = [told["state"] for told in run.steps.values()]
     counts = ", ".join(f"{states.count(state)} {state}" for state in ("made", "reused", "blocked") if state in states)
     print(f"run {run.id}: {counts}")
@@ -218,7 +222,7 @@ def _print_end(run: runs.Run, ended: Ended, store: Store) -> None:
 
 
 def _shown(path: Path) -> str:
-    """A path as short as it can be from here."""
+    """Write a path as short as it can be from here."""
     with contextlib.suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return str(path)
@@ -231,7 +235,9 @@ def _described(_stage: str, parameter: Parameter) -> list[str]:
 
 def _print_choices(kind: str, headers: list[str], cells: list[list[Any]], *, as_json: bool) -> None:
     if as_json:
-        _print_json({"schema": f"coralline.{kind}", "version": 1, kind: [dict(zip(headers, c, strict=True)) for c in cells]})
+        _print_json(
+            {"schema": f"coralline.{kind}", "version": 1, kind: [dict(zip(headers, c, strict=True)) for c in cells]}
+        )
     else:
         console.show_table(headers, cells, disable_numparse=True)
 

@@ -30,12 +30,12 @@ class Watcher(Protocol):
         ...
 
     def close(self) -> None:
-        """The run is over."""
+        """Take note that the run is over."""
         ...
 
 
 def watcher(stream: TextIO | None = None) -> Watcher:
-    """A board where the stream is a terminal that can draw one, else plain lines."""
+    """Return a board where the stream is a terminal that can draw one, else plain lines."""
     stream = stream or sys.stderr
     if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and "CI" not in os.environ:
         from coralline.board import Board
@@ -69,7 +69,7 @@ class Plain:
 
 
 def line(notice: Notice, elapsed_s: float) -> str:
-    """A notice as one line of plain text."""
+    """Write a notice as one line of plain text."""
     if notice.kind is Kind.NOTE:
         return notice.text
     if notice.kind is Kind.PROGRESS:
@@ -80,12 +80,12 @@ def line(notice: Notice, elapsed_s: float) -> str:
 
 
 def amount(notice: Notice) -> str:
-    """How much of how much is done."""
+    """Write how much of how much is done."""
     return f"{notice.done}/{notice.total} {notice.unit}" if notice.total else ""
 
 
 def left(notice: Notice, elapsed_s: float) -> str:
-    """The time left at the pace so far, or nothing while that says little."""
+    """Write the time left at the pace so far, or nothing while that says little."""
     if notice.total <= 0 or notice.done <= 0 or elapsed_s < 2 or notice.done >= notice.total:
         return ""
     return f", {clock(elapsed_s * (notice.total - notice.done) / notice.done)} left"

@@ -82,13 +82,12 @@ class Environment:
         made = _uv("venv", "--python", PYTHON, "--relocatable", str(beside))
         if made.returncode != 0:
             raise EngineError(
-                f"the stages need Python {PYTHON} (TensorFlow 2.15.1 has no wheels for newer ones), which is neither here "
-                f"nor to be had; this is {platform.python_version()}",
+                f"the stages need Python {PYTHON} (TensorFlow 2.15.1 has no wheels for newer ones), which is neither "
+                f"here nor to be had; this is {platform.python_version()}",
                 hint=f"install Python {PYTHON}, or run with --engine docker\n{made.stderr.strip()}",
             )
-        filled = _uv(
-            *("pip", "install", "--python", str(beside), "--require-hashes", "--no-deps", "--no-build", "-r", str(self.lock))
-        )
+        install = ("pip", "install", "--require-hashes", "--no-deps", "--no-build")
+        filled = _uv(*install, "--python", str(beside), "-r", str(self.lock))
         if filled.returncode != 0:
             shutil.rmtree(beside, ignore_errors=True)
             raise ImageError(

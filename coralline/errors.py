@@ -92,7 +92,7 @@ INTERRUPTED = 130
 
 
 def nearest(word: str, known: Iterable[str], kind: str) -> str:
-    """A hint for an unknown `word`: the nearest known name, if any is near, and all of them."""
+    """Write a hint for an unknown `word`: the nearest known name, if any is near, and all of them."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""

@@ -6,7 +6,6 @@ gave the same bytes stops there.
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -91,7 +90,7 @@ class Execution:
         return bool(lost)
 
     def _has_room(self, step: Step) -> bool:
-        """A step that takes all cores, or measures, runs alone; others share up to the number of jobs."""
+        """Tell whether a step may start: one that takes all cores or measures runs alone, others share the jobs."""
         if not self._running:
             return True
         alone = [step.spec, *(decision.step.spec for decision, _ in self._running.values())]
@@ -99,7 +98,10 @@ class Execution:
 
     def _start(self, pool: Executor, decision: Decision) -> None:
         step = decision.step
-        names = {**step.sources, **{name: label for name, label in step.gathered.items() if label not in decision.missing}}
+        names = {
+            **step.sources,
+            **{name: label for name, label in step.gathered.items() if label not in decision.missing},
+        }
         inputs = {name: self._made(label) for name, label in names.items()}
         again = step.label in self._planner.forced
         future = pool.submit(self._maker.make, decision, inputs, again=again)
@@ -158,5 +160,3 @@ class Execution:
         self._maker.run.steps[label] = entry
         if state not in ("reused", "blocked"):
             self._maker.run.save()
-
-

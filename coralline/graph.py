@@ -61,7 +61,7 @@ def descendants(steps: Mapping[str, Step], stage: str) -> set[str]:
 
 
 def _combinations(request: Request, spec: Spec, variant: Variant) -> Iterator[dict[str, str]]:
-    """The axis values with which a variant runs: every wanted model, and every recipe that suits model and variant."""
+    """Yield the axis values with which a variant runs: wanted models with the recipes that suit model and variant."""
     if variant.needs == "gpu" and not request.gpus:
         return
     if "model" not in variant.per:
@@ -100,7 +100,7 @@ def _step(request: Request, spec: Spec, variant: Variant, axes: dict[str, str], 
         elif declared.gather:
             gathered |= {step.label.replace("/", "."): step.label for step in _of(declared.stage, {}, steps)}
         else:
-            sources |= {name: step.label for step in _of(declared.stage, axes, steps)}
+            sources.update((name, step.label) for step in _of(declared.stage, axes, steps))
     return Step(
         label="/".join((spec.name, *(axes[axis] for axis in AXES if axis in axes))),
         spec=spec,
@@ -114,7 +114,7 @@ def _step(request: Request, spec: Spec, variant: Variant, axes: dict[str, str], 
 
 
 def _of(stage: str | None, axes: Mapping[str, str], steps: Mapping[str, Step]) -> list[Step]:
-    """The steps of `stage` whose axes agree with `axes` where both have them."""
+    """Return the steps of `stage` whose axes agree with `axes` where both have them."""
     return [
         step
         for step in steps.values()

@@ -29,7 +29,7 @@ def parts_of(
     host: str | None = None,
     missing: Mapping[str, str] | None = None,
 ) -> Parts:
-    """Everything that can change what `step` makes. `inputs` are content digests; `host` counts only for measurements."""
+    """Gather everything that can change what `step` makes; `inputs` are content digests, `host` is for measurements."""
     return {
         "stage": step.spec.name,
         "parameters": {name: _plain(value) for name, value in step.parameters.items()},
@@ -65,7 +65,9 @@ def _differences(old: Parts, new: Parts) -> Iterator[str]:
     for path, before, after in _changes(old["code"], new["code"]):
         yield f"code {path}" + (" added" if before is None else " removed" if after is None else "")
     for name, before, after in _changes(old["image"], new["image"]):
-        yield f"image: {_IMAGE_WORDS.get(name, name)}" + ("" if _is_digest(before) else f" {_shown(before)} -> {_shown(after)}")
+        yield f"image: {_IMAGE_WORDS.get(name, name)}" + (
+            "" if _is_digest(before) else f" {_shown(before)} -> {_shown(after)}"
+        )
     if old["host"] != new["host"]:
         yield "host: measured on another machine"
     for label, before, after in _changes(old["missing"], new["missing"]):

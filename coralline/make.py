@@ -135,7 +135,9 @@ class Maker:
 
 def no_room(root: Path) -> ArtifactError:
     """Say that the disk of the store is full."""
-    return ArtifactError(f"no space left on the disk of {root}", hint="free some; finished artifacts are kept, the same command goes on")
+    return ArtifactError(
+        f"no space left on the disk of {root}", hint="free some; finished artifacts are kept, the same command goes on"
+    )
 
 
 def _progress(label: str, event: Event) -> Notice:

@@ -30,7 +30,11 @@ def check_outputs(folder: Path, spec: Spec) -> dict[str, Any]:
     for output in spec.outputs:
         _CHECKS[output.kind](folder / output.path, output.kind)
     record = _read_json(folder / "record.json")
-    if not isinstance(record, dict) or not isinstance(record.get("numbers"), list) or not isinstance(record.get("facts"), dict):
+    if (
+        not isinstance(record, dict)
+        or not isinstance(record.get("numbers"), list)
+        or not isinstance(record.get("facts"), dict)
+    ):
         raise _broken(folder / "record.json", "is not a step's record")
     for number in record["numbers"]:
         if not isinstance(number, dict) or not {"metric", "value", "unit"} <= number.keys():

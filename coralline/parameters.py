@@ -88,7 +88,9 @@ def _plain(bound: float | None) -> str:
 
 
 def _refusal(parameter: Parameter, value: object, where: str) -> ProfileError:
-    return ProfileError(f"{where} = {value!r} is not possible", hint=f"expected {expected(parameter)}: {parameter.meaning}")
+    return ProfileError(
+        f"{where} = {value!r} is not possible", hint=f"expected {expected(parameter)}: {parameter.meaning}"
+    )
 
 
 def _within(parameter: Parameter, value: Any) -> bool:

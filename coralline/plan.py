@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -11,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from coralline import devices, host, key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from coralline.code import Code
     from coralline.engines.base import Engine
     from coralline.graph import Step
+    from coralline.key import Parts
     from coralline.store import Artifact, Store
 
 
@@ -35,7 +34,7 @@ class Decision:
     action: Action
     reason: str
     key: str | None = None
-    parts: key.Parts | None = None
+    parts: Parts | None = None
     artifact: Artifact | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,7 +51,7 @@ class Planner:
     code: Code
     external: Callable[[str], str]
     forced: frozenset[str] = frozenset()
-    device_missing: Callable[[str], str | None] = functools.cache(devices.missing)
+    device_missing: Callable[[str], str | None] = devices.missing
 
     def plan(self, steps: Mapping[str, Step]) -> dict[str, Decision]:
         """Decide for all steps, in the order of the graph."""
@@ -73,7 +72,13 @@ class Planner:
         artifact = None if known is None or step.label in self.forced else self.store.find(known)
         if artifact is not None:
             return Decision(
-                step=step, action=Action.REUSE, reason="reused", key=known, parts=parts, artifact=artifact, missing=missing
+                step=step,
+                action=Action.REUSE,
+                reason="reused",
+                key=known,
+                parts=parts,
+                artifact=artifact,
+                missing=missing,
             )
         reason = self._unavailable(step)
         if reason is not None:
@@ -93,7 +98,7 @@ class Planner:
         absent = self.device_missing(need) if need is not None else None
         return absent or self.engine.blocked(step.variant.image)
 
-    def _parts(self, step: Step, earlier: Mapping[str, Decision], missing: Mapping[str, str]) -> key.Parts:
+    def _parts(self, step: Step, earlier: Mapping[str, Decision], missing: Mapping[str, str]) -> Parts:
         inputs = {name: _artifact(earlier[label]).digest for name, label in step.sources.items()}
         for name, label in step.gathered.items():
             if label not in missing:  # a report names the artifacts it speaks of, so their keys count too
@@ -110,7 +115,7 @@ class Planner:
             missing=missing,
         )
 
-    def _why(self, step: Step, parts: key.Parts | None, waiting: list[str]) -> str:
+    def _why(self, step: Step, parts: Parts | None, waiting: list[str]) -> str:
         if step.label in self.forced:
             return "asked for with --from"
         if waiting:
@@ -126,12 +131,13 @@ def _is_blocked(decision: Decision) -> bool:
 
 
 def _artifact(decision: Decision) -> Artifact:
-    assert decision.artifact is not None, decision.step.label  # noqa: S101 - the caller has looked
+    if decision.artifact is None:
+        raise AssertionError(decision.step.label)  # the caller has looked
     return decision.artifact
 
 
 def as_rows(plan: Mapping[str, Decision]) -> list[dict[str, Any]]:
-    """The plan as plain values, for `--json`."""
+    """Return the plan as plain values, for `--json`."""
     return [
         {"step": label, "action": str(decision.action), "reason": decision.reason, "key": decision.key}
         for label, decision in plan.items()

@@ -37,7 +37,7 @@ class Request:
     gpus: bool = False
 
     def value(self, stage: str, name: str, model: str | None) -> Value | None:
-        """What was asked for this parameter, for steps of `model`; None leaves the default."""
+        """Return what was asked for this parameter, for steps of `model`; None leaves the default."""
         special = self.values.get(f"{stage}.{model}.{name}")
         return self.values.get(f"{stage}.{name}") if special is None else special
 
@@ -97,7 +97,9 @@ def _names(words: str, known: list[str], kind: str, default: tuple[str, ...] = (
         return default
     chosen = tuple(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
     if not chosen:
-        raise ProfileError(f"no {kind} chosen", hint=f"--{kind} NAME, several separated by commas, or all: {', '.join(known)}")
+        raise ProfileError(
+            f"no {kind} chosen", hint=f"--{kind} NAME, several separated by commas, or all: {', '.join(known)}"
+        )
     return tuple(_known(word, known, kind) for word in chosen)
 
 
@@ -112,7 +114,7 @@ def _default_recipes() -> tuple[str, ...]:
 
 
 def _find(dotted: str, where: str) -> Parameter:
-    """The parameter that `stage.name` or `stage.model.name` means."""
+    """Find the parameter that `stage.name` or `stage.model.name` means."""
     stage, _, rest = dotted.partition(".")
     model, _, name = rest.rpartition(".")
     spec = catalogue.specs()[_known(stage, catalogue.specs(), "stage", where)]
@@ -120,7 +122,9 @@ def _find(dotted: str, where: str) -> Parameter:
         _known(model, catalogue.models(), "model", where)
     by_name = {parameter.name: parameter for parameter in spec.parameters}
     if name not in by_name:
-        raise ProfileError(f"{where}: stage {stage} has no parameter {name!r}", hint=nearest(name, by_name, "parameters"))
+        raise ProfileError(
+            f"{where}: stage {stage} has no parameter {name!r}", hint=nearest(name, by_name, "parameters")
+        )
     return by_name[name]
 
 
@@ -129,18 +133,22 @@ def _read_settings(settings: Iterable[str]) -> dict[str, Value]:
     for setting in settings:
         name, equals, word = setting.partition("=")
         if not equals or "." not in name:
-            raise ProfileError(f"--set {setting!r} is not a setting", hint="write --set stage.parameter=value, such as train.epochs=6")
+            raise ProfileError(
+                f"--set {setting!r} is not a setting", hint="write --set stage.parameter=value, such as train.epochs=6"
+            )
         values[name] = parameters.from_word(_find(name, "--set"), word, f"--set {name}")
     return values
 
 
 def _shorthands(data: str | None, on_bad_image: str | None, *, gpus: bool) -> dict[str, Value]:
-    """The options that are parameters under a shorter name."""
+    """Read the options that are parameters under a shorter name."""
     values: dict[str, Value] = {}
     if data is not None:
         values["dataset.source"] = "folder"
     if on_bad_image is not None:
-        values["dataset.on_bad_image"] = parameters.from_word(_find("dataset.on_bad_image", ""), on_bad_image, "--on-bad-image")
+        values["dataset.on_bad_image"] = parameters.from_word(
+            _find("dataset.on_bad_image", ""), on_bad_image, "--on-bad-image"
+        )
     if gpus:
         values["train.device"] = "gpu"
     return values
@@ -150,12 +158,19 @@ def _read_profile(name: str) -> dict[str, Value]:
     path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
     if not path.is_file():
         known = [found.stem for found in PROFILES.glob("*.toml")]
-        raise ProfileError(f"no such profile {name!r}", hint=nearest(name, known, "profiles") + ", or a path to a .toml file")
+        raise ProfileError(
+            f"no such profile {name!r}", hint=nearest(name, known, "profiles") + ", or a path to a .toml file"
+        )
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path} is not TOML: {error}", hint="mend the line; profiles/quick.toml shows the form") from error
-    return {dotted: parameters.checked(_find(dotted, str(path)), value, f"{path}: {dotted}") for dotted, value in _flat(document)}
+        raise ProfileError(
+            f"{path} is not TOML: {error}", hint="mend the line; profiles/quick.toml shows the form"
+        ) from error
+    return {
+        dotted: parameters.checked(_find(dotted, str(path)), value, f"{path}: {dotted}")
+        for dotted, value in _flat(document)
+    }
 
 
 def _flat(document: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
@@ -167,7 +182,7 @@ def _flat(document: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any
 
 
 def _merge(profile: dict[str, Value], asked: dict[str, Value]) -> dict[str, Value]:
-    """What the user asked wins, also over the profile's values for single models."""
+    """Let what the user asked win, also over the profile's values for single models."""
     general = {tuple(name.split(".")) for name in asked if name.count(".") == 1}
     kept = {name: value for name, value in profile.items() if not _overridden(name, general)}
     return kept | asked
@@ -179,7 +194,7 @@ def _overridden(name: str, general: set[tuple[str, ...]]) -> bool:
 
 
 def _refuse_pointless(asked: dict[str, Value], profile: dict[str, Value]) -> None:
-    """A setting that cannot change anything beside the others is a mistake worth saying."""
+    """Refuse a setting that cannot change anything beside the others: it is a mistake worth saying."""
     for dotted in asked:
         parameter, stage = _find(dotted, ""), dotted.partition(".")[0]
         for other, allowed in parameter.when.items():
@@ -188,7 +203,10 @@ def _refuse_pointless(asked: dict[str, Value], profile: dict[str, Value]) -> Non
             full = f"{stage}.{other}"
             value = asked.get(full, profile.get(full, _find(full, "").default))
             if value not in allowed:
-                raise ProfileError(f"{dotted} means nothing while {full} is {value!r}", hint=f"it needs {full} to be {' or '.join(allowed)}")
+                raise ProfileError(
+                    f"{dotted} means nothing while {full} is {value!r}",
+                    hint=f"it needs {full} to be {' or '.join(allowed)}",
+                )
 
 
 def _refuse_small_inputs(models: tuple[str, ...], values: Mapping[str, Value]) -> None:
@@ -196,7 +214,9 @@ def _refuse_small_inputs(models: tuple[str, ...], values: Mapping[str, Value]) -
         size = values.get(f"train.{name}.input_size", values.get("train.input_size", 0))
         least = catalogue.models()[name].smallest_input
         if isinstance(size, int) and 0 < size < least:
-            raise ProfileError(f"train.input_size = {size} is too small for {name}", hint=f"its layers need at least {least} pixels")
+            raise ProfileError(
+                f"train.input_size = {size} is too small for {name}", hint=f"its layers need at least {least} pixels"
+            )
 
 
 def _externals(**given: str | None) -> dict[str, Path]:

@@ -55,16 +55,22 @@ def table(found: list[Row]) -> tuple[list[str], list[list[str]]]:
         if row["runtime"] is not None:
             lines.setdefault((row["model"], row["recipe"], row["runtime"]), {})[row["metric"]] = row
     headers = ["model", "recipe", "runtime", *(title for title, _, _ in COLUMNS)]
-    return headers, [[*where, *(_cell(numbers.get(metric), form) for _, metric, form in COLUMNS)] for where, numbers in lines.items()]
+    return headers, [
+        [*where, *(_cell(numbers.get(metric), form) for _, metric, form in COLUMNS)] for where, numbers in lines.items()
+    ]
 
 
 def _cell(row: Row | None, form: str) -> str:
     if row is None:
         return ""
     text = form.format(row["value"] * SCALE.get(row["metric"], 1))
-    return text if row["interval"] is None else text + " [" + ", ".join(form.format(bound) for bound in row["interval"]) + "]"
+    return (
+        text
+        if row["interval"] is None
+        else text + " [" + ", ".join(form.format(bound) for bound in row["interval"]) + "]"
+    )
 
 
 def blocked(run: Run) -> list[tuple[str, str]]:
-    """Steps that could not be made here, with the reason."""
+    """Return the steps that could not be made here, with the reason."""
     return [(label, told["reason"]) for label, told in run.steps.items() if told["state"] == "blocked"]

@@ -31,7 +31,13 @@ class Run:
     def save(self) -> None:
         """Write the run as it stands; a reader sees this or the one before."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        document = {"schema": "coralline.run", "version": 1, "run": self.id, "request": self.request, "steps": self.steps}
+        document = {
+            "schema": "coralline.run",
+            "version": 1,
+            "run": self.id,
+            "request": self.request,
+            "steps": self.steps,
+        }
         beside = self.folder / f"run.json.{os.getpid()}"
         beside.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         beside.replace(self.folder / "run.json")

@@ -9,7 +9,6 @@ import shutil
 import signal
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coralline import catalogue, devices, graph, host, runs
@@ -22,6 +21,7 @@ from coralline.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from coralline.engines.base import Engine
     from coralline.execute import Ended
@@ -78,7 +78,9 @@ def build(request: Request, setting: Setting, notify: Notify) -> tuple[runs.Run,
 def _draw(request: Request) -> dict[str, Step]:
     steps = graph.draw(request)
     if not steps:
-        raise NothingToDoError("nothing is left to do", hint="the chosen models have none of the chosen stages or recipes")
+        raise NothingToDoError(
+            "nothing is left to do", hint="the chosen models have none of the chosen stages or recipes"
+        )
     return steps
 
 
@@ -137,7 +139,7 @@ def _prepare(engine: Engine, images: set[str], notify: Notify) -> None:
 
 
 def preparing(image: str, event: dict[str, Any]) -> Notice:
-    """What an engine says while it makes an image, as a notice."""
+    """Turn what an engine says while it makes an image into a notice."""
     return Notice(
         kind=Kind.PROGRESS,
         label=f"image {image}",
@@ -149,7 +151,7 @@ def preparing(image: str, event: dict[str, Any]) -> Notice:
 
 
 def _check_demands(request: Request, decided: Mapping[str, Decision]) -> None:
-    """A device that was asked for by name must be there: nobody wants to find out after an hour of training."""
+    """Refuse to start without a device that was asked for: nobody wants to find out after an hour of training."""
     for decision in decided.values():
         need = decision.step.variant.needs
         asked = (need == "gpu" and request.gpus) or (need == "edgetpu" and request.demand_edgetpu)
@@ -169,7 +171,7 @@ def _check_room(artifacts: Path) -> None:
 
 @contextlib.contextmanager
 def _stopping(cancelled: threading.Event, notify: Notify) -> Iterator[None]:
-    """The first SIGINT or SIGTERM ends the run in order, the second at once."""
+    """End the run in order at the first SIGINT or SIGTERM, and at once at the second."""
 
     def stop(_signal: int, _frame: object) -> None:
         if cancelled.is_set():

@@ -64,7 +64,7 @@ class Store:
         self.root = root
 
     def find(self, key: str) -> Artifact | None:
-        """The artifact of `key`, or None. One whose record cannot be read is moved to quarantine and counts as absent."""
+        """Return the artifact of `key`, or None; one with an unreadable record is put in quarantine and is absent."""
         home = self.root / "objects" / key
         try:
             record = json.loads((home / RECORD).read_bytes())
@@ -79,7 +79,7 @@ class Store:
         return None
 
     def last(self, label: str) -> Artifact | None:
-        """The artifact last used for the step `label`, or None."""
+        """Return the artifact last used for the step `label`, or None."""
         try:
             key = (self.root / "last" / label.replace("/", ".")).read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):
@@ -116,7 +116,7 @@ class Store:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def partial(self, key: str) -> Path:
-        """The folder of `key` that survives a kill; made when missing."""
+        """Return the folder of `key` that survives a kill; made when missing."""
         folder = self.root / "partial" / key
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -213,7 +213,9 @@ def _files(folder: Path) -> dict[str, list[Any]]:
 
 def _is_folder(path: Path) -> bool:
     if path.is_symlink() or not (path.is_file() or path.is_dir()):
-        raise ArtifactError(f"{path.name} is neither a file nor a folder", hint="a stage may only write files and folders")
+        raise ArtifactError(
+            f"{path.name} is neither a file nor a folder", hint="a stage may only write files and folders"
+        )
     return path.is_dir()
 
 

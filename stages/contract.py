@@ -33,8 +33,8 @@ class InputError(Exception):
 class Step:
     """What the engine gave this step.
 
-    `inputs` maps names to read-only folders or files, `out` is the empty folder to fill, `partial` survives a kill (only
-    for resumable stages). `missing` lists steps that could not be made, with the reason (only for gathering stages).
+    `inputs` maps names to read-only folders or files, `out` is the empty folder to fill, `partial` survives a kill
+    (only for resumable stages). `missing` lists steps that could not be made, with the reason (gathering stages).
     """
 
     stage: str
@@ -87,7 +87,12 @@ class Step:
 
 
 def number(
-    metric: str, value: float, unit: str, n: Optional[int] = None, interval: Optional[Sequence[float]] = None, **where: str
+    metric: str,
+    value: float,
+    unit: str,
+    n: Optional[int] = None,
+    interval: Optional[Sequence[float]] = None,
+    **where: str,
 ) -> Dict[str, Any]:
     """One measured number: what, how much, in which unit (`1` for a fraction), from how many, with which 95 % interval.
 
@@ -110,7 +115,7 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def run(main: Callable[[Step], None]) -> None:
-    """Run a stage's `main` under the contract and exit: 0 made, 2 wrong input, anything else a crash with its traceback."""
+    """Run a stage's `main` under the contract and exit: 0 made, 2 wrong input, else a crash with its traceback."""
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # converters and C++ libraries print to descriptor 1 behind Python's back
     _hold_the_leash()

@@ -16,8 +16,9 @@ Value = Union[str, int, float, bool, Tuple[int, ...]]
 class Parameter:
     """One thing that a user may set: `STAGE.NAME=VALUE`.
 
-    `kind` is int, float, str, bool, choice or ints (comma-separated whole numbers). `when` limits the parameter to steps
-    whose other parameters have one of the given values: elsewhere it is neither passed to the stage nor part of the key.
+    `kind` is int, float, str, bool, choice or ints (comma-separated whole numbers). `when` limits the parameter to
+    steps whose other parameters have one of the given values: elsewhere it is neither passed to the stage nor part of
+    the key.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """A file that must be there when the step ends; `kind` names the check: json, csv, hdf5, tflite, png, html, text or folder."""
+    """A file that must be there when the step ends; `kind`: json, csv, hdf5, tflite, png, html or text."""
 
     path: str
     kind: str

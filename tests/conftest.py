@@ -1,4 +1,4 @@
-"""What all tests share: the project on the path, a fixed surrounding, and no run of their own in the project's store."""
+"""What all tests share: the project on the path and a fixed surrounding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
 
 @pytest.fixture(autouse=True)
-def _fixed_surrounding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _fixed_surrounding(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CORALLINE_ARTIFACTS", "NO_COLOR", "FORCE_COLOR", "CORALLINE_LEASH", "CORALLINE_STEP"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TZ", "UTC")

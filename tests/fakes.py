@@ -1,17 +1,19 @@
-"""Small stages and an engine that makes their outputs in this process: real implementations of what the host expects."""
+"""Small stages, and an engine that makes their outputs in this process: real, only small."""
 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coralline.engines.base import Job, OnEvent, Outcome
 from coralline.graph import Step
 from stages.spec import Input, Output, Parameter, Spec, Variant
+
+if TYPE_CHECKING:
+    import threading
+    from pathlib import Path
 
 Behaviour = Callable[[Job], Outcome]
 
@@ -54,7 +56,7 @@ class FakeEngine:
     def identity(self, image: str) -> dict[str, str]:
         return {"image": image}
 
-    def run(self, job: Job, on_event: OnEvent, cancelled: threading.Event) -> Outcome:
+    def run(self, job: Job, on_event: OnEvent, _cancelled: threading.Event) -> Outcome:
         self.ran.append(job.label)
         on_event({"event": "progress", "done": 1, "total": 2, "unit": "thing", "message": ""})
         job.log.parent.mkdir(parents=True, exist_ok=True)

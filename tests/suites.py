@@ -52,8 +52,8 @@ def _suites() -> list[tuple[str, list[str]]]:
     pytest = [str(test.python), "-m", "pytest", "-q"]
     found = [(f"lint/{words[0]}-{words[-1]}", [str(test.path / "bin" / words[0]), *words[1:]]) for words in LINT]
     found.append(("unit", [*pytest, "tests/unit"]))
-    for folder in sorted(path for path in (PROJECT / "tests" / "stages").iterdir() if any(path.glob("test_*.py"))):
-        found.append((f"stages/{folder.name}", _in_stage(folder)))
+    folders = sorted(path for path in (PROJECT / "tests" / "stages").iterdir() if any(path.glob("test_*.py")))
+    found.extend((f"stages/{folder.name}", _in_stage(folder)) for folder in folders)
     return [*found, ("system", [*pytest, "tests/system"]), ("browser", [*pytest, "tests/browser"])]
 
 

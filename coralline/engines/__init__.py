@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from coralline.engines.base import Engine
 
 ENGINES = ("auto", "docker", "local")
-HOME = PROJECT / ".coralline"  # what is made for this checkout and can be made again: environments, what is known of images
+HOME = (
+    PROJECT / ".coralline"
+)  # what is made for this checkout and can be made again: environments, what is known of images
 
 
 def choose(name: str, notify: Notify) -> Engine:
-    """The engine of that name; `auto` takes Docker when a daemon answers, and says which it took.
+    """Return the engine of that name; `auto` takes Docker when a daemon answers, and says which it took.
 
     Raises:
         ProfileError: no engine of that name.
@@ -34,7 +36,9 @@ def choose(name: str, notify: Notify) -> Engine:
         notify(Notice(kind=Kind.NOTE, text=f"engine {engine.name}"))
     if reason is not None:
         other = "local" if engine.name == "docker" else "docker"
-        raise EngineError(f"the {engine.name} engine cannot be used: {reason}", hint=f"mend that, or use --engine {other}")
+        raise EngineError(
+            f"the {engine.name} engine cannot be used: {reason}", hint=f"mend that, or use --engine {other}"
+        )
     return engine
 
 

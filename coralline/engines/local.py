@@ -16,11 +16,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coralline.engines.base import Job, Listener, OnEvent, Outcome, Places, write_step
 from coralline.environments import PYTHON, Environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GRACE_S = 1.5
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ")
@@ -42,20 +44,29 @@ class LocalEngine:
         return f"the locks are for Linux on x86-64, this is {sys.platform} on {platform.machine()}"
 
     def recipe(self, image: str) -> dict[str, Any]:
-        """The lock, the Python that runs it, and the platform."""
+        """Return the lock, the Python that runs it, and the platform."""
         platform_name = f"{sys.platform}-{platform.machine()}"
-        return {"engine": self.name, "lock": self._environment(image).digest, "python": PYTHON, "platform": platform_name}
+        return {
+            "engine": self.name,
+            "lock": self._environment(image).digest,
+            "python": PYTHON,
+            "platform": platform_name,
+        }
 
     def blocked(self, image: str) -> str | None:
         """Images that hold more than Python packages have no local form, unless the vendor's program is installed."""
         if image == "compile":
-            return None if shutil.which("edgetpu_compiler") else "edgetpu_compiler is not installed (the local engine cannot bring it)"
+            return (
+                None
+                if shutil.which("edgetpu_compiler")
+                else "edgetpu_compiler is not installed (the local engine cannot bring it)"
+            )
         if image == "benchmark-edgetpu":
             return "libedgetpu and pycoral come only with the Docker engine"
         return None
 
     def identity(self, image: str) -> dict[str, str]:
-        """The lock's digest and the exact interpreter."""
+        """Return the lock's digest and the exact interpreter."""
         environment = self._environment(image)
         return {"lock": environment.digest, "python": environment.version}
 
@@ -86,7 +97,7 @@ class LocalEngine:
                 listener.close()
 
     def replay(self, job: Job) -> str:
-        """The command that runs the step again, in a shell."""
+        """Return the command that runs the step again, in a shell."""
         step = job.log.with_name(job.log.stem + ".step.json")
         variables = f"CORALLINE_STEP={shlex.quote(str(step))} PYTHONPATH={shlex.quote(str(self._project))}"
         return f"mkdir -p {shlex.quote(str(job.out))} && {variables} {shlex.join(self._command(job))}"
@@ -158,5 +169,3 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
         with contextlib.suppress(OSError):
             process.stdin.close()
-
-

@@ -14,8 +14,11 @@ from typing import Any, Dict, Optional, Tuple
 
 @dataclass(frozen=True)
 class Model:
-    """What the graph must know of a network: `input_size` is the edge of its input in pixels,
-    `smallest_input` the least that its layers allow; None means every recipe or stage."""
+    """What the graph must know of a network.
+
+    `input_size` is the edge of its input in pixels, `smallest_input` the least that its layers allow. None for
+    `recipes` or `stages` means every one.
+    """
 
     name: str
     title: str

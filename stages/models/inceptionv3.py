@@ -10,7 +10,7 @@ MODEL = Model(name="inceptionv3", title="InceptionV3", input_size=299, smallest_
 
 
 def build(size: int, classes: int) -> Any:
-    """The network of `tf.keras.applications`, untrained."""
+    """Return the network of `tf.keras.applications`, untrained."""
     import tensorflow as tf
 
     return tf.keras.applications.InceptionV3(weights=None, input_shape=(size, size, 3), classes=classes)

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from fakes import spec
 
 from coralline.catalogue import PROJECT, specs
 from coralline.code import Code
-from fakes import spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -46,7 +49,9 @@ def test_code_is_what_is_imported_by_name_and_data_beside_it(root: Path) -> None
 
 
 def test_patterns_follow_the_parameters(root: Path) -> None:
-    found = Code(root, root / "memory.json").of_step(spec("paint", code=("stages/models/{model}.py",)), {"model": "deep-net"})
+    found = Code(root, root / "memory.json").of_step(
+        spec("paint", code=("stages/models/{model}.py",)), {"model": "deep-net"}
+    )
     assert "stages/models/deep_net.py" in found
 
 

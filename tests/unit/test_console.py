@@ -46,7 +46,9 @@ def test_every_kind_of_error_has_its_own_code() -> None:
 def test_the_board_shows_state_bar_and_time_left() -> None:
     lines = {
         "dataset": Line(Notice(kind=Kind.REUSED, label="dataset", text="reused"), 0, 0),
-        "train/a": Line(Notice(kind=Kind.PROGRESS, label="train/a", done=25, total=100, unit="batch", text="epoch 1/4"), 0),
+        "train/a": Line(
+            Notice(kind=Kind.PROGRESS, label="train/a", done=25, total=100, unit="batch", text="epoch 1/4"), 0
+        ),
     }
     for width in (40, 80, 120):
         screen = Console(file=io.StringIO(), width=width, force_terminal=True)

@@ -61,5 +61,13 @@ def test_only_equal_parts_share_a_key(one: dict[str, Any], other: dict[str, Any]
 
 
 def test_the_encoding_of_keys_stands_still() -> None:
-    told = {"stage": "train", "parameters": {"rate": 1e-6}, "inputs": {}, "code": {}, "image": {}, "host": None, "missing": {}}
+    told = {
+        "stage": "train",
+        "parameters": {"rate": 1e-6},
+        "inputs": {},
+        "code": {},
+        "image": {},
+        "host": None,
+        "missing": {},
+    }
     assert key.key_of(told) == "dd609482f0bf5fee8a3e0cec1511d66d4f9482de826faa693d20684cc3a3a6dc"

@@ -32,8 +32,14 @@ def test_several_numbers_are_read_back(numbers: list[int]) -> None:
 
 @pytest.mark.parametrize(
     ("parameter", "word"),
-    [(COUNT, "0"), (COUNT, "10"), (COUNT, "two"), (COUNT, "1.5"), (RATE, "1.01"), (RATE, "nan"), (SWITCH, "perhaps"), (COLOUR, "green"), (SHARES, "1,0"), (SHARES, "")],
-)  # fmt: skip
+    [
+        *((COUNT, word) for word in ("0", "10", "two", "1.5")),
+        *((RATE, word) for word in ("1.01", "nan")),
+        (SWITCH, "perhaps"),
+        (COLOUR, "green"),
+        *((SHARES, word) for word in ("1,0", "")),
+    ],
+)
 def test_an_impossible_word_is_refused_with_what_is_expected(parameter: Parameter, word: str) -> None:
     with pytest.raises(ProfileError) as caught:
         parameters.from_word(parameter, word, f"--set stage.{parameter.name}")

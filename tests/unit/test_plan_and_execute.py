@@ -4,22 +4,25 @@ import json
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes import FakeEngine, make_outputs, project, spec, step, write_record
 
 from coralline import runs
 from coralline.code import Code
 from coralline.engines.base import Job, Outcome
 from coralline.errors import ArtifactError, ProfileError, StageError
 from coralline.execute import Ended, Execution
-from coralline.graph import Step
 from coralline.make import Maker
 from coralline.notices import Kind, Notice
 from coralline.plan import Action, Decision, Planner
 from coralline.store import Store
-from fakes import FakeEngine, make_outputs, project, spec, step, write_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from coralline.graph import Step
 
 
 class House:
@@ -29,17 +32,30 @@ class House:
         self.root = project(root / "project", "first", "second", "third")
         self.store = Store(root / "artifacts")
         self.engine = FakeEngine()
-        self.specs = {"first": spec("first"), "second": spec("second", after=["first"]), "third": spec("third", after=["second"])}
+        self.specs = {
+            "first": spec("first"),
+            "second": spec("second", after=["first"]),
+            "third": spec("third", after=["second"]),
+        }
         self.told: list[Notice] = []
         self.cancelled = threading.Event()
         self.device: dict[str, str] = {}
 
     def steps(self, **changed: Any) -> dict[str, Step]:
-        return {name: step(of, **({"size": changed[name]} if name in changed else {})) for name, of in self.specs.items()}
+        return {
+            name: step(of, **({"size": changed[name]} if name in changed else {})) for name, of in self.specs.items()
+        }
 
     def planner(self, forced: frozenset[str] = frozenset()) -> Planner:
         code = Code(self.root, self.store.root / "index" / "code.json")
-        return Planner(store=self.store, engine=self.engine, code=code, external=lambda name: name, forced=forced, device_missing=self.device.get)
+        return Planner(
+            store=self.store,
+            engine=self.engine,
+            code=code,
+            external=lambda name: name,
+            forced=forced,
+            device_missing=self.device.get,
+        )
 
     def plan(self, **changed: Any) -> dict[str, Decision]:
         return self.planner().plan(self.steps(**changed))
@@ -47,7 +63,14 @@ class House:
     def run(self, *, jobs: int = 2, forced: frozenset[str] = frozenset(), **changed: Any) -> Ended:
         self.engine.ran.clear()
         self.record = runs.start(self.store.root, {})
-        maker = Maker(store=self.store, engine=self.engine, run=self.record, externals={}, notify=self.told.append, cancelled=self.cancelled)
+        maker = Maker(
+            store=self.store,
+            engine=self.engine,
+            run=self.record,
+            externals={},
+            notify=self.told.append,
+            cancelled=self.cancelled,
+        )
         return Execution(self.steps(**changed), self.planner(forced), maker, jobs=jobs, notify=self.told.append).run()
 
 
@@ -72,7 +95,11 @@ def test_everything_runs_once_and_is_then_reused(house: House) -> None:
 def test_a_changed_parameter_is_named_and_reruns_what_depends_on_it(house: House) -> None:
     house.run()
     plan = house.plan(second=2)
-    assert [decision.reason for decision in plan.values()] == ["reused", "parameter second.size 1 -> 2", "input second is to be made"]
+    assert [decision.reason for decision in plan.values()] == [
+        "reused",
+        "parameter second.size 1 -> 2",
+        "input second is to be made",
+    ]
     house.run(second=2)
     assert house.engine.ran == ["second", "third"]
 
@@ -93,7 +120,7 @@ def test_a_changed_lock_is_named(house: House) -> None:
 
 def test_a_changed_input_is_named(house: House) -> None:
     house.run()
-    house.engine.behaviours["first"] = lambda job: _other(job)
+    house.engine.behaviours["first"] = _other
     house.run(forced=frozenset({"first"}))
     assert house.engine.ran == ["first", "second", "third"]
     assert [n.text for n in house.told if n.kind is Kind.START and n.label == "second"][-1] == "input first"

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from coralline import graph, request
 from coralline.errors import ProfileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def refused(**words: object) -> ProfileError:
@@ -56,11 +59,13 @@ def test_an_input_too_small_for_the_network_is_refused() -> None:
     assert "75 pixels" in refused(model="inceptionv3", settings=["train.input_size=64"]).hint
 
 
-def test_an_unknown_profile_names_the_known(tmp_path: Path) -> None:
+def test_an_unknown_profile_names_the_known() -> None:
     assert "quick" in refused(model="inceptionv3", profile="quik").hint
 
 
-@pytest.mark.parametrize("text", ["train.epochs = ", "[train]\nepochs = 'x'", "[train]\nepoch = 1", "[trian]\nepochs = 1", "x = 1"])
+@pytest.mark.parametrize(
+    "text", ["train.epochs = ", "[train]\nepochs = 'x'", "[train]\nepoch = 1", "[trian]\nepochs = 1", "x = 1"]
+)
 def test_a_wrong_profile_is_refused_by_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "mine.toml").write_text(text)
     error = refused(model="inceptionv3", profile=str(tmp_path / "mine.toml"))

@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
+from fakes import spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from coralline.errors import ArtifactError
 from coralline.store import Store
-from fakes import spec
 
 SPEC = spec("thing")
 KEY = "k" * 64
