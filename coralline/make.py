@@ -62,6 +62,7 @@ class Maker:
     def _run(self, decision: Decision, inputs: Mapping[str, Artifact], folder: Path) -> Artifact:
         step, warnings = decision.step, list[str]()
         job = self._job(decision, inputs, folder)
+        self.engine.prepare(step.variant.image, lambda _event: None)  # somebody may have removed it meanwhile
         self.notify(Notice(kind=Kind.START, label=step.label, text=decision.reason))
         started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
         outcome = self.engine.run(job, lambda event: self._hear(step.label, event, warnings), self.cancelled)
