@@ -131,6 +131,7 @@ def describe(job: Job, image: str, stages: Path, *, user: str, owner: str) -> Co
             **environment(job),
             "CORALLINE_STEP": str(STEP),
             "HOME": "/tmp",  # noqa: S108 - inside the container, the only place to write but /out
+            "USER": "coralline",  # libraries ask for the name of a user that the image does not know
         },
         memory_bytes=job.memory_bytes,
         labels={RUN_LABEL: job.run_id, STAGE_LABEL: job.stage, KEY_LABEL: job.key, OWNER_LABEL: owner},
