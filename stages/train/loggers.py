@@ -64,7 +64,7 @@ class Wandb:
     def close(self) -> None:
         """End the run; its convenience links are removed, since an artifact holds files alone."""
         self._run.finish()
-        for path in self._folder.iterdir():
+        for path in self._folder.rglob("*"):
             if path.is_symlink():
                 path.unlink()
         shutil.rmtree(self._scratch, ignore_errors=True)
