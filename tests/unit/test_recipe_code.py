@@ -1,0 +1,55 @@
+"""Whose code a recipe and a runtime are: a changed one is work for its own steps and for no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from coralline.catalogue import PROJECT
+from coralline.code import Code
+from stages.benchmark.spec import RUNTIMES
+from stages.benchmark.spec import SPEC as BENCHMARK
+from stages.convert.spec import RECIPES
+from stages.convert.spec import SPEC as CONVERT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def paths(code: Code, recipe: str) -> set[str]:
+    return set(code.of_step(CONVERT, {"model": "inceptionv3", "recipe": recipe}))
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Code:
+    return Code(PROJECT, tmp_path / "memory.json")
+
+
+def test_each_recipe_is_code_of_its_own_steps_alone(code: Code) -> None:
+    for recipe in RECIPES:
+        own = {path for path in paths(code, recipe) if path.startswith("stages/convert/recipes/")}
+        assert own == {f"stages/convert/recipes/{recipe.replace('-', '_')}.py"}
+
+
+def test_what_only_calibration_needs_is_no_code_of_float_recipes(code: Code) -> None:
+    only_int8 = paths(code, "ptq-int8") - paths(code, "float32")
+    assert only_int8 == {
+        "stages/convert/calibration.py",
+        "stages/convert/int8.py",
+        "stages/convert/ranges.py",
+        "stages/convert/recipes/ptq_int8.py",
+        "stages/progress.py",
+    }
+
+
+def test_the_table_of_recipes_is_no_code_of_any(code: Code) -> None:
+    assert not any(path.endswith("/spec.py") for recipe in RECIPES for path in paths(code, recipe))
+
+
+def test_each_runtime_is_code_of_its_own_steps_alone(code: Code) -> None:
+    modules = {name.replace("-", "_") for name in RUNTIMES}
+    for runtime in RUNTIMES:
+        files = code.of_step(BENCHMARK, {"model": "inceptionv3", "recipe": "float32", "runtime": runtime})
+        own = {path.rpartition("/")[2][: -len(".py")] for path in files if path.startswith("stages/benchmark/")}
+        assert own & modules == {runtime.replace("-", "_")}
