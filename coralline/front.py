@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from typing import TYPE_CHECKING
 
 from invoke.exceptions import ParseError
 from invoke.program import Program
@@ -14,17 +15,30 @@ from invoke.program import Program
 from coralline import __version__, console
 from coralline.errors import ProfileError, nearest
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class Front(Program):
     """Invoke's program with our answer to words that it does not know."""
 
     def parse_tasks(self) -> None:
         """Read the tasks and their options from the command line."""
+        self.core.unparsed = list(self._named(self.core.unparsed))
         try:
             super().parse_tasks()
         except ParseError as error:
             console.show_error(self._in_our_words(error))
             raise SystemExit(ProfileError.code) from None
+
+    def _named(self, words: list[str]) -> Iterator[str]:
+        """Give the word after a task its option's name: Invoke has no positional arguments that may be left out."""
+        before = ""
+        for word in words:
+            task = self.collection[before] if before in self.collection.task_names else None
+            takes = task is not None and bool(task.positional) and word not in self.collection.task_names
+            yield f"--{task.positional[0]}={word}" if task and takes and not word.startswith("-") else word
+            before = word
 
     def _in_our_words(self, error: ParseError) -> ProfileError:
         unknown = re.search(r"No idea what '(.*)' is", str(error))
