@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
+import shutil
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from coralline import host
 from coralline.engines.base import Event, Job, Outcome
@@ -14,7 +17,7 @@ from coralline.notices import Kind, Notice, Notify
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from coralline.engines.base import Engine
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from coralline.runs import Run
     from coralline.store import Artifact, Store
 
+LEAST_FREE_BYTES = 512 * 2**20  # less than this does not hold one trained model with its checkpoints
+FULL_BYTES = 16 * 2**20  # less than this is left only where something could not be written
 LOG_LINES = 12  # enough for the end of a Python traceback
 
 
@@ -50,7 +55,10 @@ class Maker:
             InterruptedRunError: the run was told to stop.
         """
         key, label = str(decision.key), decision.step.label
-        with self.store.building(key, lambda: self._waiting(label), self.cancelled.is_set) as folder:
+        with (
+            full_disk_told(self.store.root),
+            self.store.building(key, lambda: self._waiting(label), self.cancelled.is_set) as folder,
+        ):
             if folder is None:
                 raise InterruptedRunError(label)
             found = None if again else self.store.find(key)
@@ -84,7 +92,7 @@ class Maker:
             "seconds": round(time.perf_counter() - clock, 3),
             "warnings": warnings,
         }
-        artifact = self._publish(folder, decision, record)
+        artifact = self.store.publish(folder, job.key, step.spec, record)
         self.store.forget_partial(job.key)
         return artifact
 
@@ -118,6 +126,8 @@ class Maker:
     def _failure(self, job: Job, outcome: Outcome) -> CorallineError:
         if outcome.exit_code == 2 and outcome.error is not None:
             return ProfileError(f"{job.label}: {outcome.error.get('message')}", hint=str(outcome.error.get("remedy")))
+        if self._ran_out_of_room(job):
+            return no_room(self.store.root)
         what = outcome.reason or f"exit code {outcome.exit_code}"
         return StageError(
             f"{job.label} failed: {what}",
@@ -125,13 +135,21 @@ class Maker:
             replay=self.engine.replay(job),
         )
 
-    def _publish(self, folder: Path, decision: Decision, record: dict[str, Any]) -> Artifact:
-        try:
-            return self.store.publish(folder, str(decision.key), decision.step.spec, record)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise no_room(self.store.root) from error
+    def _ran_out_of_room(self, job: Job) -> bool:
+        """Whether the step failed for want of room: what it cannot write itself, it says in its log at best."""
+        free = shutil.disk_usage(self.store.root).free
+        return free < FULL_BYTES or (free < LEAST_FREE_BYTES and os.strerror(errno.ENOSPC) in _last_lines(job.log))
+
+
+@contextlib.contextmanager
+def full_disk_told(root: Path) -> Iterator[None]:
+    """Turn the system's word for a full disk, or a full quota, into ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise no_room(root) from error
 
 
 def no_room(root: Path) -> ArtifactError:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from coralline.graph import Step
     from coralline.request import Request
 
-LEAST_FREE_BYTES = 512 * 2**20  # less than this does not hold one trained model with its checkpoints
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
@@ -59,7 +57,7 @@ def build(request: Request, setting: Setting, notify: Notify) -> tuple[runs.Run,
         CorallineError: nothing could be started.
     """
     from coralline.execute import Execution
-    from coralline.make import Maker
+    from coralline.make import Maker, full_disk_told
 
     steps = _draw(request)
     engine = choose(setting.engine, notify)
@@ -69,7 +67,7 @@ def build(request: Request, setting: Setting, notify: Notify) -> tuple[runs.Run,
     maker = Maker(
         store=setting.store, engine=engine, run=run, externals=request.externals, notify=notify, cancelled=cancelled
     )
-    with _stopping(cancelled, notify):
+    with full_disk_told(setting.artifacts), _stopping(cancelled, notify):
         ended = Execution(steps, planner, maker, jobs=setting.jobs or host.cores(), notify=notify).run()
     planner.code.remember()
     return run, ended
@@ -160,12 +158,12 @@ def _check_demands(request: Request, decided: Mapping[str, Decision]) -> None:
 
 
 def _check_room(artifacts: Path) -> None:
+    from coralline.make import LEAST_FREE_BYTES, no_room
+
     place = artifacts
     while not place.exists():
         place = place.parent
     if shutil.disk_usage(place).free < LEAST_FREE_BYTES:
-        from coralline.make import no_room
-
         raise no_room(artifacts)
 
 

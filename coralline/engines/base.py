@@ -6,6 +6,7 @@ and confined is the engine's own affair (`docker.py`, `local.py`).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -175,13 +176,13 @@ class Listener:
             for line in lines:
                 self._line(line + b"\n")
             if len(self._rest) > LONGEST_LINE:
-                self._log.write(self._rest)
+                self._write(self._rest)
                 self._rest = b""
 
     def stderr(self, chunk: bytes) -> None:
         """Take what the step wrote to standard error."""
         with self._lock:
-            self._log.write(chunk)
+            self._write(chunk)
 
     def close(self) -> None:
         """Take the last line, which may lack its end, and close the log."""
@@ -191,10 +192,14 @@ class Listener:
                 self._rest = b""
             self._log.close()
 
+    def _write(self, text: bytes) -> None:
+        with contextlib.suppress(OSError):  # a full disk ends the log; nobody reading would stall the step for ever
+            self._log.write(text)
+
     def _line(self, line: bytes) -> None:
         event = parse_event(line)
         if event is None or event["event"] != "progress":  # the log tells of warnings and errors too
-            self._log.write(line)
+            self._write(line)
         if event is None:
             return
         if event["event"] == "error":
