@@ -2,7 +2,11 @@
 document.querySelectorAll("table.sortable").forEach((table) => {
   const body = table.tBodies[0];
   table.querySelectorAll("th[data-column]").forEach((head) => {
-    head.querySelector("button").addEventListener("click", () => {
+    const handle = head.querySelector("span"); // not a button: browsers leave those out of headings repeated in print
+    handle.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); handle.click(); }
+    });
+    handle.addEventListener("click", () => {
       const up = head.getAttribute("aria-sort") !== "ascending";
       table.querySelectorAll("th[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", up ? "ascending" : "descending");

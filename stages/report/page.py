@@ -52,7 +52,7 @@ class Content:
             "lead": words.data(self.gathered.dataset),
             "summary": words.summary(self.gathered),
             "warnings": words.warnings(self.gathered),
-            "missing": self.gathered.missing,
+            "missing": words.missing(self.gathered),
             "trainings": words.trainings(self.gathered),
             "data_words": words.counts(dataset),
             "skipped": dataset["skipped"],
@@ -102,7 +102,10 @@ def _after(name: str, content: Content, told: Dict[str, Any]) -> List[str]:
     if name == "headline":
         figure = [_image(content.scatter)] if content.scatter else []
         warned = ["- `%s` %s" % (one["step"], _escaped(one["text"])) for one in told["warnings"]]
-        missing = ["- `%s` not made: %s" % (one.label, _escaped(one.reason)) for one in told["missing"]]
+        missing = [
+            "- not made: %s: %s" % (", ".join("`%s`" % label for label in labels), _escaped(reason))
+            for reason, labels in told["missing"].items()
+        ]
         return [*figure, "\n".join([*warned, *missing])]
     if name == "accuracy":
         return [_image(one) for one in content.confusions]
@@ -116,7 +119,11 @@ def _table(table: Table) -> str:
     cells = [[_escaped(cell.plain) for cell in row] for row in table.rows]
     alignment = ["left" if column < table.words else "right" for column in range(len(table.columns))]
     drawn: str = tabulate(
-        cells, table.plain_columns, tablefmt="pipe", colalign=alignment if cells else None, disable_numparse=True
+        cells,
+        [_escaped(title) for title in table.plain_columns],
+        tablefmt="pipe",
+        colalign=alignment if cells else None,
+        disable_numparse=True,
     )
     notes = ["%d. %s" % (number, _escaped(note)) for number, note in enumerate(table.notes, start=1)]
     return drawn + ("\n\n" + "\n".join(notes) if notes else "")

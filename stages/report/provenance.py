@@ -47,7 +47,7 @@ def artifacts(gathered: Gathered) -> Table:
             [
                 _digest(record["key"]),
                 word(record["label"]),
-                _digest(record["digest"]),
+                _digest(record["digest"], "content"),
                 _engine(record["engine"]),
                 word(_processor(record["host"])),
                 Cell(str(record["threads"]), record["threads"]),
@@ -80,8 +80,9 @@ def numbers(rows: Iterable[Dict[str, Any]]) -> Table:
     return table
 
 
-def _digest(text: str) -> Cell:
-    return Cell(text[:SHORT], text, "digest", title=text)
+def _digest(text: str, kind: str = "key") -> Cell:
+    """Return a digest, cut; a key leads to its artifact."""
+    return Cell(text[:SHORT], text, kind, title=text)
 
 
 def _engine(engine: Dict[str, str]) -> Cell:

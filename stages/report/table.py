@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell. `kind` is empty, `number`, `derived` (computed from other numbers) or `missing`.
+    """One cell of a table.
 
+    `kind` is empty, `number`, `derived` (computed from other numbers), `missing`, or `key` or `content` for a digest.
     `detail` follows the text in smaller type, such as an interval. `note` is the number of a footnote.
     """
 

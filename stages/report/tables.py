@@ -112,8 +112,7 @@ def latency(gathered: Gathered) -> Table:
                 _speed_up(gathered, artifact),
                 _count(artifact, "latency_mean_ms"),
                 Cell(str(told["threads"]), told["threads"]),
-                Cell(MILLISECONDS.format(told["first_inference_ms"]), told["first_inference_ms"]),
-                Cell(MILLISECONDS.format(told["model_load_ms"]), told["model_load_ms"]),
+                *(_single(artifact, told[name]) for name in ("first_inference_ms", "model_load_ms")),
             ]
         )
     return table
@@ -135,6 +134,12 @@ def _count(artifact: Artifact, metric: str) -> Cell:
     number = artifact.number(metric)
     n = number["n"] if number else None
     return NOT_APPLICABLE if n is None else Cell(f"{n:,}", n)
+
+
+def _single(artifact: Artifact, value: float) -> Cell:
+    """Return a duration that was measured once."""
+    title = "%s, artifact %s, measured once" % (artifact.label, artifact.key[:12])
+    return Cell("%.1f" % value, value, "number", title=title, artifact=artifact)
 
 
 def _of_benchmark(table: Table, gathered: Gathered, where: Where, metric: str, form: str) -> Cell:

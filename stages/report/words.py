@@ -25,7 +25,8 @@ def data(dataset: Artifact) -> str:
 def counts(dataset: Dict[str, Any]) -> str:
     """Say how many images of which size there are."""
     height, width = dataset["size"]
-    totals = ", ".join(f"{sum(classes.values()):,} {split}" for split, classes in sorted(dataset["splits"].items()))
+    splits = sorted(dataset["splits"].items(), key=lambda item: (item[0] != "train", item[0]))
+    totals = ", ".join(f"{sum(classes.values()):,} {split}" for split, classes in splits)
     return "%d classes, images of %d x %d pixels with three 8-bit channels: %s." % (
         len(dataset["classes"]),
         width,
@@ -97,9 +98,17 @@ def _pair(one: Optional[Artifact], other: Optional[Artifact], metric: str) -> Op
 
 
 def warnings(gathered: Gathered) -> List[Dict[str, str]]:
-    """Everything that the steps warned of."""
+    """Collect everything that the steps warned of."""
     return [
         {"step": artifact.label, "text": warning}
         for artifact in gathered.artifacts
         for warning in artifact.record.get("warnings", ())
     ]
+
+
+def missing(gathered: Gathered) -> Dict[str, List[str]]:
+    """Group what could not be made by reason."""
+    found: Dict[str, List[str]] = {}
+    for one in gathered.missing:
+        found.setdefault(one.reason, []).append(one.label)
+    return found

@@ -7,13 +7,15 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from stages.contract import Step, number
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CLASSES = ("cc_numu", "cc_nue", "nc")
 SIZES = {"float32": 87_301_224, "float16": 43_702_512, "dynamic": 22_510_016, "ptq-int8": 22_846_208}
@@ -87,9 +89,13 @@ class Run:
             },
         )  # fmt: skip
         occupied = [
-            number(f"occupied_pixels_{name}", 170.2 + place, "px", 200, (160.0, 180.0)) for place, name in enumerate(self.classes)
+            number(f"occupied_pixels_{name}", 170.2 + place, "px", 200, (160.0, 180.0))
+            for place, name in enumerate(self.classes)
         ]
-        pixels = {name: {"images": 200, "value_quantiles": {"5": 9, "25": 19, "50": 32, "75": 48, "95": 107}} for name in self.classes}
+        pixels = {
+            name: {"images": 200, "value_quantiles": {"5": 9, "25": 19, "50": 32, "75": 48, "95": 107}}
+            for name in self.classes
+        }
         speed = number("events_per_second", 231.0, "events/s", 2100)
         return self.record(folder, "dataset", {}, [speed, *occupied], facts={"pixels": pixels})
 
@@ -100,10 +106,14 @@ class Run:
             (epoch, 1.1 / epoch, 0.4 + 0.1 * epoch, 1.2 / epoch + 0.05, 0.38 + 0.1 * epoch, 1e-3)
             for epoch in range(1, epochs + 1)
         ]
-        write_csv(folder / "history.csv", ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"], history)
-        numbers = [number("best_epoch", max(1, epochs), "1"), number("validation_loss", 0.61, "1", 150)] if epochs else []
+        write_csv(
+            folder / "history.csv", ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"], history
+        )
+        numbers = (
+            [number("best_epoch", max(1, epochs), "1"), number("validation_loss", 0.61, "1", 150)] if epochs else []
+        )
         parameters = {"model": model, "epochs": epochs, "batch": 32, "learning_rate": 1e-3, "seed": 1}
-        return self.record(folder, "train", {"model": model}, numbers, parameters)
+        return self.record(folder, "train", {"model": model}, numbers, parameters=parameters)
 
     def convert(self, model: str, recipe: str) -> Path:
         folder = self.root / f"convert.{model}.{recipe}"
@@ -134,24 +144,27 @@ class Run:
             number(metric, balanced, "1", len(labels), (balanced - 0.03, min(1.0, balanced + 0.03)))
             for metric in ("balanced_accuracy", "accuracy", "macro_f1")
         ]
-        accuracy += [number(f"recall_{name}", float(value), "1", len(labels), (0.5, 1.0)) for name, value in zip(self.classes, recall, strict=True)]
+        accuracy += [
+            number(f"recall_{name}", float(value), "1", len(labels), (0.5, 1.0))
+            for name, value in zip(self.classes, recall, strict=True)
+        ]
         write_json(
             folder / "accuracy.json",
             {"classes": list(self.classes), "images": len(labels), "confusion_matrix": confusion.tolist()},
         )
-        write_csv(
-            folder / "predictions.csv", ["path", "label", "predicted"],
-            [(f"test/{place}.png", label, guess) for place, (label, guess) in enumerate(zip(labels, predicted, strict=True))],
-        )  # fmt: skip
+        lines = [(f"test/{place}.png", labels[place], predicted[place]) for place in range(len(labels))]
+        write_csv(folder / "predictions.csv", ["path", "label", "predicted"], lines)
         mean = SPEEDS.get(recipe, 30.0) * (0.2 if runtime == "edgetpu" else 1)
-        write_json(folder / "latency.json", {"threads": 1, "first_inference_ms": 3 * mean, "model_load_ms": 210.0, "runs": 123})
+        write_json(
+            folder / "latency.json", {"threads": 1, "first_inference_ms": 3 * mean, "model_load_ms": 210.0, "runs": 123}
+        )
         factors = {"mean": 1.0, "std": 0.06, "p50": 0.98, "p90": 1.08, "p95": 1.12, "p99": 1.3}
         latency = [number(f"latency_{name}_ms", mean * factor, "ms", 123) for name, factor in factors.items()]
         axes = {"model": model, "recipe": recipe, "runtime": runtime}
         return self.record(folder, "benchmark", axes, accuracy + latency)
 
     def record(
-        self, folder: Path, stage: str, axes: dict[str, str], numbers: list[dict[str, Any]],
+        self, folder: Path, stage: str, axes: dict[str, str], numbers: list[dict[str, Any]], *,
         parameters: dict[str, Any] | None = None, facts: dict[str, Any] | None = None,
     ) -> Path:  # fmt: skip
         label = "/".join([stage, *axes.values()])
@@ -162,7 +175,8 @@ class Run:
                 "schema": "coralline.record", "version": 1, "key": digest("key", label), "digest": digest(label),
                 "label": label, "stage": stage, "axes": axes, "engine": ENGINE, "host": HOST, "threads": 2,
                 "key_parts": {"stage": stage, "parameters": {**(parameters or {}), **axes}, "inputs": sources},
-                "started": "2026-01-01T00:00:00Z", "seconds": 12.5, "numbers": numbers, "facts": facts or {}, "warnings": [],
+                "started": "2026-01-01T00:00:00Z", "seconds": 12.5, "numbers": numbers, "facts": facts or {},
+                "warnings": [],
             },
         )  # fmt: skip
         self.inputs[label.replace("/", ".")] = folder
