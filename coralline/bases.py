@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 EPOCH = 1735689600  # 2025-01-01: every time in an image is this one
 LABEL = "coralline.base"
-IMAGE_LABEL = "coralline.recipe"  # on every image that stands on a base
 VARIABLES = [  # as docker/base/Dockerfile sets them
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "PYTHONPATH=/opt/coralline/site:/coralline",
@@ -51,8 +50,11 @@ class Base:
         known = self.recorded()
         if known is not None and daemon.image(known["id"]) is not None:
             return known
-        image_id = daemon.image_with(LABEL, self.recipe, without=IMAGE_LABEL)
-        return None if image_id is None else self._record(image_id)
+        # By name, not by label: whatever is built on a base inherits its labels.
+        named = daemon.image(self._tag)
+        if named is None or (named["Config"]["Labels"] or {}).get(LABEL) != self.recipe:
+            return None
+        return self._record(str(named["Id"])) if len(named["RootFS"]["Layers"]) == 1 else None
 
     def make(self, progress: OnEvent, *, fresh: bool = False) -> dict[str, Any]:
         """Return the base, making it when the daemon does not have it.

@@ -67,16 +67,12 @@ def image(reference: str) -> dict[str, Any] | None:
     return document if status == 200 else None
 
 
-def image_with(label: str, value: str, *, without: str | None = None) -> str | None:
-    """Return the id of the newest image that carries the label, or None.
-
-    Images inherit the labels of their base: `without` names a label that the wanted image does not carry.
-    """
+def image_with(label: str, value: str) -> str | None:
+    """Return the id of the newest image that carries the label, or None. Images inherit the labels of their base."""
     from urllib.parse import quote
 
     _, found = get("/images/json?filters=" + quote(json.dumps({"label": [f"{label}={value}"]})))
-    fitting = [entry for entry in found if isinstance(entry, dict) and without not in entry["Labels"]]
-    newest = max(fitting, key=lambda entry: entry["Created"], default=None)
+    newest = max(found, key=lambda entry: entry["Created"], default=None) if isinstance(found, list) else None
     return None if newest is None else str(newest["Id"])
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coralline import built, devices
-from coralline.bases import IMAGE_LABEL, Base
+from coralline.bases import Base
 from coralline.catalogue import PROJECT, specs
 from coralline.errors import ImageError, ProfileError, nearest
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from coralline.engines.base import OnEvent
 
 UNMADE = "not made yet"
+LABEL = "coralline.recipe"
 FAILURE_VALID_S = 86_400.0  # a vendor that did not answer is asked again a day later
 OWN_AUTHORITIES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 PASSED_ON = ("PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -39,7 +40,7 @@ class Images:
         self, project: Path = PROJECT, home: Path | None = None, clock: Callable[[], float] = time.time
     ) -> None:
         self._docker = project / "docker"
-        self._home = home or project / "artifacts" / "images"
+        self._home = home or project / ".coralline" / "images"
         self._clock = clock
         self._digest = functools.cache(built.digest_of_files)  # files do not change while a run plans
 
@@ -99,7 +100,7 @@ class Images:
         if self._base(name).find() is None:
             return None
         recipe = self.recipe(name)
-        found = daemon.image_with(IMAGE_LABEL, built.digest_of([name, recipe]))
+        found = daemon.image_with(LABEL, built.digest_of([name, recipe]))
         if found is not None:  # built before, and our record of it was lost
             self._record(name, recipe, found)
         return found
@@ -243,7 +244,7 @@ def _passed_on() -> dict[str, str]:
 
 def _labels(name: str, recipe: dict[str, str], base: dict[str, Any]) -> dict[str, str]:
     return {
-        IMAGE_LABEL: built.digest_of([name, recipe]),
+        LABEL: built.digest_of([name, recipe]),
         "org.opencontainers.image.title": f"coralline-{name}",
         "org.opencontainers.image.licenses": "Apache-2.0",
         "org.opencontainers.image.base.digest": str(base["layers"][0]),

@@ -56,6 +56,10 @@ def fetch(name: str, urls: list[str], method: str = "GET") -> bytes:
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S, context=trust()) as answer:  # noqa: S310
                 return bytes(answer.read())
+        except urllib.error.HTTPError as error:
+            if method == "HEAD":  # it answers, which is all that a probe wants to know
+                return b""
+            reasons.append(f"{urllib.parse.urlsplit(url).hostname}: HTTP status {error.code}")
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
             reasons.append(f"{urllib.parse.urlsplit(url).hostname}: {reason_of(error)}")
     sys.exit(f"{BLOCKED}{name} cannot be fetched from {'; '.join(dict.fromkeys(reasons))}")

@@ -59,15 +59,11 @@ def test_an_image_is_what_the_daemon_says_or_none(serve: Callable[[Answer], None
     assert daemon.image("b") is None
 
 
-def test_an_image_is_found_by_label_but_not_through_its_children(serve: Callable[[Answer], None]) -> None:
-    listed = (
-        b'[{"Id": "old", "Created": 1, "Labels": {"base": "1"}}, {"Id": "base", "Created": 2, "Labels": {"base": "1"}},'
-        b' {"Id": "child", "Created": 3, "Labels": {"base": "1", "recipe": "2"}}]'
-    )
+def test_the_newest_image_with_a_label_is_found(serve: Callable[[Answer], None]) -> None:
+    listed = b'[{"Id": "old", "Created": 1}, {"Id": "new", "Created": 3}, {"Id": "older", "Created": 0}]'
     asked: list[str] = []
     serve(lambda request: asked.append(unquote(request.decode())) or ok(listed))  # type: ignore[func-returns-value]
-    assert daemon.image_with("base", "1", without="recipe") == "base"
-    assert daemon.image_with("base", "1") == "child"
+    assert daemon.image_with("base", "1") == "new"
     assert '{"label": ["base=1"]}' in asked[0]
 
 
