@@ -115,7 +115,7 @@ def build_images(names: str, *, debug: bool) -> None:
         images, watcher = Images(catalogue.PROJECT, HOME / "images"), console.watcher()
         named = [name for name in names.split(",") if name]
         try:
-            built = {name: _built(images, name, watcher, must=name in named) for name in named or images.names()}
+            built = {name: _built(images, name, watcher, must=name in named) for name in named or images.usual()}
         finally:
             watcher.close()
         for name, told in built.items():
