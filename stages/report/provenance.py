@@ -70,7 +70,7 @@ def numbers(rows: Iterable[Dict[str, Any]]) -> Table:
         table.rows.append(
             [
                 *(word(row[name]) for name in ("model", "recipe", "runtime", "metric")),
-                Cell("%.6g" % row["value"], row["value"], "number", title=repr(row["value"])),
+                Cell(_value(row["value"]), row["value"], "number", title=repr(row["value"])),
                 word(row["unit"]),
                 Cell("" if row["n"] is None else "{:,}".format(row["n"]), -1 if row["n"] is None else row["n"]),
                 Cell(interval, row["interval"][0] if row["interval"] else -1.0),
@@ -78,6 +78,11 @@ def numbers(rows: Iterable[Dict[str, Any]]) -> Table:
             ]
         )
     return table
+
+
+def _value(value: float) -> str:
+    """Write whole numbers in full, others with six digits."""
+    return f"{int(value):,}" if float(value).is_integer() else "%.6g" % value
 
 
 def _digest(text: str, kind: str = "key") -> Cell:

@@ -78,7 +78,7 @@ def _summary(gathered: Gathered, model: str) -> Optional[Dict[str, str]]:
     return {
         "model": model,
         "accuracy": "%.3f \u2192 %.3f" % accuracies,
-        "accuracy_note": "%+.3f against the Keras network" % (accuracies[1] - accuracies[0]),
+        "accuracy_note": "%+.3f against the Keras network" % (round(accuracies[1] - accuracies[0], 3) + 0.0),
         "size": "%.1f \u2192 %.1f MB" % (sizes[0] / 1e6, sizes[1] / 1e6),
         "size_note": "%.2f times smaller than float32" % (sizes[0] / sizes[1]),
         "latency": "%.1f \u2192 %.1f ms" % medians,
