@@ -61,8 +61,8 @@ def pages() -> dict[str, str]:
 
 def _commands() -> Iterator[str]:
     yield "# Commands\n"
-    yield "`./run TASK` and `invoke TASK` are the same. `./run --list` shows the tasks, `./run --help TASK`"
-    yield "its options.\n"
+    yield "`./run TASK` and `invoke TASK` are the same. `./run --list` shows the tasks, `./run --help TASK` the options"
+    yield "of one. Where an option may be left out before its `VALUE`, that goes for `./run` only.\n"
     for name in sorted(tasks.namespace.task_names):
         task = tasks.namespace[name]
         yield f"## {name}\n"
