@@ -32,6 +32,7 @@ NETWORK = re.compile(
 )
 CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|certificate signed by unknown authority")
 PREFIX = re.compile(r"^#\d+ (?:\d+\.\d+ )?")  # BuildKit's step number and seconds
+REPEATED = re.compile(r"executor failed running|did not complete successfully|returned a non-zero code|^-+$|^ ?> \[|^>")
 NOISE = re.compile(r"^(?:DONE|CACHED|sha256:|transferring|extracting|naming to|exporting|writing|-+>|\s*$)")
 
 
@@ -149,9 +150,14 @@ def failure(what: str, lines: list[str], log: Path) -> ImageError:
     for pattern, reason, hint in _known_reasons():
         if pattern.search(text):
             return ImageError(f"{what} cannot be built: {reason}", hint=f"{hint}; the log is {log}")
-    # A builder repeats the failed command last, with a word of its own; the reason stands before.
-    said = next((line for line in reversed(lines) if re.search(r"error|E:", line, re.IGNORECASE)), "".join(lines[-1:]))
-    return ImageError(f"{what} cannot be built: {PREFIX.sub('', said)}", hint=f"the log is {log}")
+    return ImageError(f"{what} cannot be built: {_last_words(lines)}", hint=f"the log is {log}")
+
+
+def _last_words(lines: list[str]) -> str:
+    """Return the line that most likely says why: builders repeat the failed command after it, in words of their own."""
+    said = [PREFIX.sub("", line) for line in lines if line.strip() and not REPEATED.search(line)]
+    telling = [line for line in said if re.search(r"error|not found|E:", line, re.IGNORECASE)]
+    return next(reversed(telling or said or ["no reason given"]))
 
 
 def _known_reasons() -> list[tuple[re.Pattern[str], str, str]]:

@@ -71,11 +71,16 @@ def test_no_client_says_what_to_install(tmp_path: Path, monkeypatch: pytest.Monk
         ("WARNING: Retrying ... NewConnectionError(...)", "no network"),
         ("ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED]", "a server's certificate is not trusted"),
         ("mmdebstrap is not installed", "mmdebstrap is not installed"),
+        (
+            "#8 0.6 /bin/sh: 1: tool: not found\n#8 ERROR: executor failed running [sh -c error]",
+            "/bin/sh: 1: tool: not found",
+        ),
+        ("nothing that tells", "after"),
         ("#5 2.0 E: Unable to locate package nonsense", "E: Unable to locate package nonsense"),
     ],
 )
 def test_a_failed_build_says_why(said: str, message: str) -> None:
-    error = builder.failure("the image train", ["before", said, "after"], Path("train.log"))
+    error = builder.failure("the image train", ["before", *said.splitlines(), "------", "after"], Path("train.log"))
     assert error.message == f"the image train cannot be built: {message}" or message in error.message
     assert "train.log" in error.hint
 
