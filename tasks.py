@@ -88,7 +88,10 @@ def stages(_context: Context, json: bool = False) -> None:
     commands.show_stages(as_json=json)
 
 
-@task(positional=["names"], help={"names": "images, separated by commas (default: all)", "debug": "show tracebacks"})
+@task(
+    positional=["names"],
+    help={"names": "images, separated by commas (default: all for this host)", "debug": "show tracebacks"},
+)
 def build(_context: Context, names: str = "", debug: bool = False) -> None:
     """Build container images."""
     commands.build_images(names, debug=debug)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from coralline.console import amount, clock, left
+from coralline.console import Pace, amount, clock
 from coralline.notices import Kind, Notice
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Line:
     notice: Notice
     since: float
     ended: float | None = None
+    left: str = ""
+    pace: Pace = field(default_factory=Pace)
 
 
 class Board:
@@ -57,12 +59,13 @@ class Board:
         with self._lock:
             line = self._lines.setdefault(notice.label, Line(notice, time.monotonic()))
             line.notice = notice
+            line.left = line.pace.left(notice, time.monotonic())
             line.ended = None if notice.kind in MOVING else time.monotonic()
 
     def close(self) -> None:
         """Leave the last state on the screen."""
         with self._lock:
-            for label in [label for label in self._lines if label.startswith(("image ", "data", "init"))]:
+            for label in [label for label in self._lines if label.startswith("image ") or label in ("data", "init")]:
                 del self._lines[label]
         self._live.stop()
 
@@ -83,7 +86,7 @@ def render(lines: dict[str, Line], now: float, width: int) -> Table:
             cells.append(
                 ProgressBar(total=notice.total or 1, completed=notice.done, width=20) if _has_bar(notice) else Text("")
             )
-        cells.append(Text(_words(notice, elapsed), overflow="ellipsis", no_wrap=True))
+        cells.append(Text(_words(line, elapsed), overflow="ellipsis", no_wrap=True))
         table.add_row(*cells)
     return table
 
@@ -92,9 +95,10 @@ def _has_bar(notice: Notice) -> bool:
     return notice.kind is Kind.PROGRESS and notice.total > 0
 
 
-def _words(notice: Notice, elapsed: float) -> str:
+def _words(line: Line, elapsed: float) -> str:
+    notice = line.notice
     if notice.kind is Kind.PROGRESS:
-        return f"{clock(elapsed)} {amount(notice)}{left(notice, elapsed)} {notice.text}"
+        return f"{clock(elapsed)} {amount(notice)}{line.left} {notice.text}"
     if notice.seconds is not None:
         return clock(notice.seconds)
     return clock(elapsed) if notice.kind is Kind.START else notice.text

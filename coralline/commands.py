@@ -133,7 +133,7 @@ def _built(images: Images, name: str, watcher: console.Watcher, *, must: bool) -
 
 def lock_images(names: str, *, debug: bool) -> None:
     """Make the locks anew from their requirements and print what changed."""
-    from coralline import locks
+    from coralline.images import locks
 
     with _guarded(debug=debug):
         for row in locks.refresh([n for n in names.split(",") if n], catalogue.PROJECT):

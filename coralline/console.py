@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from coralline.notices import Kind, Notice
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from coralline.errors import CorallineError
 
 PLAIN_EVERY_S = 10.0
+SAYS_LITTLE_S = 2.0  # a pace measured over less than this jumps about
 WIDEST = 160  # columns of a progress line: a builder's output can be endless
 
 
@@ -51,29 +53,47 @@ class Plain:
         self._stream = stream
         self._lock = threading.Lock()
         self._told: dict[str, float] = {}
-        self._since: dict[str, float] = {}
+        self._paces: dict[str, Pace] = {}
 
     def notify(self, notice: Notice) -> None:
         """Print the notice, unless it is progress too soon after the last."""
         with self._lock:
             now = time.monotonic()
-            self._since.setdefault(notice.label, now)
+            left = self._paces.setdefault(notice.label, Pace()).left(notice, now)
             if notice.kind is Kind.PROGRESS:
                 if now - self._told.get(notice.label, -PLAIN_EVERY_S) < PLAIN_EVERY_S:
                     return
                 self._told[notice.label] = now
-            print(line(notice, now - self._since[notice.label]), file=self._stream, flush=True)
+            print(line(notice, left), file=self._stream, flush=True)
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Take note that nothing is left to do."""
 
 
-def line(notice: Notice, elapsed_s: float) -> str:
+@dataclass(slots=True)
+class Pace:
+    """How fast a step goes, counted from its first finished piece: what comes before is starting up."""
+
+    since: float = 0.0
+    done: int = 0
+
+    def left(self, notice: Notice, now: float) -> str:
+        """Write the time left at the pace so far, or nothing while that says little."""
+        if notice.kind is not Kind.PROGRESS or not 0 < notice.done < notice.total:
+            return ""
+        if self.done == 0:
+            self.since, self.done = now, notice.done
+        if notice.done <= self.done or now - self.since < SAYS_LITTLE_S:
+            return ""
+        return f", {clock((now - self.since) * (notice.total - notice.done) / (notice.done - self.done))} left"
+
+
+def line(notice: Notice, left: str) -> str:
     """Write a notice as one line of plain text."""
     if notice.kind is Kind.NOTE:
         return notice.text
     if notice.kind is Kind.PROGRESS:
-        return f"{'':9} {notice.label}: {amount(notice)}{left(notice, elapsed_s)} {notice.text}".rstrip()[:WIDEST]
+        return f"{'':9} {notice.label}: {amount(notice)}{left} {notice.text}".rstrip()[:WIDEST]
     took = "" if notice.seconds is None else f" ({clock(notice.seconds)})"
     text = f": {notice.text}" if notice.text and notice.text != str(notice.kind) else ""
     return f"{notice.kind!s:9} {notice.label}{text}{took}".replace(" :", "")
@@ -82,13 +102,6 @@ def line(notice: Notice, elapsed_s: float) -> str:
 def amount(notice: Notice) -> str:
     """Write how much of how much is done."""
     return f"{notice.done}/{notice.total} {notice.unit}" if notice.total else ""
-
-
-def left(notice: Notice, elapsed_s: float) -> str:
-    """Write the time left at the pace so far, or nothing while that says little."""
-    if notice.total <= 0 or notice.done <= 0 or elapsed_s < 2 or notice.done >= notice.total:
-        return ""
-    return f", {clock(elapsed_s * (notice.total - notice.done) / notice.done)} left"
 
 
 def clock(seconds: float) -> str:

@@ -74,20 +74,6 @@ class DeviceError(CorallineError):
     meaning = "a device is missing, or closed to this user"
 
 
-class LockError(CorallineError):
-    """Another run holds the store."""
-
-    code = 9
-    meaning = "another run holds what this one needs"
-
-
-class ParityError(CorallineError):
-    """Results disagree beyond the stated limits."""
-
-    code = 10
-    meaning = "results disagree beyond the stated limits"
-
-
 INTERRUPTED = 130
 
 

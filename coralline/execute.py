@@ -53,6 +53,7 @@ class Execution:
                 self._start_ready(pool)
                 self._collect()
         self._ended.interrupted = self._maker.cancelled.is_set()
+        self._maker.run.ended = not self._ended.interrupted
         self._maker.run.save()
         return self._ended
 
@@ -74,20 +75,31 @@ class Execution:
                 continue
             if self._skips(step) or not self._has_room(step):
                 continue
-            decision = self._planner.decide(step, self._ended.decided)
+            decision = self._planner.decide(step, self._ended.decided | self._lost(step))
             if decision.action is Action.RUN:
                 self._start(pool, decision)
             else:
                 self._settle(decision)
 
     def _skips(self, step: Step) -> bool:
-        """Whether a step cannot be made because one that it needs failed; then it is settled."""
-        lost = [label for label in step.needs if label in self._ended.errors or label in self._ended.skipped]
+        """Tell whether a step cannot be made because one that it needs failed; then it is settled."""
+        lost = [label for label in step.sources.values() if label in self._ended.errors or label in self._ended.skipped]
         if lost:
             self._ended.skipped[step.label] = f"needs {lost[0]}"
             self._note(step.label, "skipped", self._ended.skipped[step.label], None)
             self._notify(Notice(kind=Kind.SKIPPED, label=step.label, text=self._ended.skipped[step.label]))
         return bool(lost)
+
+    def _lost(self, step: Step) -> dict[str, Decision]:
+        """Return what a gathering step goes on without, because it failed."""
+        reasons = {
+            label: f"failed: {error.message}" for label, error in self._ended.errors.items()
+        } | self._ended.skipped
+        return {
+            label: Decision(step=self._steps[label], action=Action.BLOCKED, reason=reasons[label])
+            for label in step.gathered.values()
+            if label in reasons
+        }
 
     def _has_room(self, step: Step) -> bool:
         """Tell whether a step may start: one that takes all cores or measures runs alone, others share the jobs."""
@@ -131,7 +143,8 @@ class Execution:
         except CorallineError as error:
             self._ended.errors[label] = error
             self._note(label, "failed", error.message, decision.key)
-            self._notify(Notice(kind=Kind.FAILED, label=label, text=error.message, seconds=seconds))
+            said = error.message.partition("\n")[0].removeprefix(f"{label}: ").removeprefix(f"{label} failed: ")
+            self._notify(Notice(kind=Kind.FAILED, label=label, text=said, seconds=seconds))  # in full at the end
         else:
             self._finish(decision, artifact, seconds)
 

@@ -64,6 +64,8 @@ def _differences(old: Parts, new: Parts) -> Iterator[str]:
         yield f"input {name}" + (" added" if before is None else " removed" if after is None else "")
     for path, before, after in _changes(old["code"], new["code"]):
         yield f"code {path}" + (" added" if before is None else " removed" if after is None else "")
+    if old["image"].get("engine") != new["image"].get("engine"):  # then everything else of the image differs too
+        yield f"image: engine {_shown(old['image'].get('engine'))} -> {_shown(new['image'].get('engine'))}"
     for name, before, after in _changes(old["image"], new["image"]):
         yield f"image: {_IMAGE_WORDS.get(name, name)}" + (
             "" if _is_digest(before) else f" {_shown(before)} -> {_shown(after)}"

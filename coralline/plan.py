@@ -110,7 +110,7 @@ class Planner:
             step,
             inputs=inputs,
             code=self.code.of_step(step.spec, step.parameters),
-            image=self.engine.recipe(step.variant.image),
+            image={"engine": self.engine.name, **self.engine.recipe(step.variant.image)},
             host=host.fingerprint() if step.spec.measures else None,
             missing=missing,
         )

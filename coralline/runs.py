@@ -23,6 +23,7 @@ class Run:
     folder: Path
     request: dict[str, Any] = field(default_factory=dict)
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ended: bool = False
 
     def log(self, label: str) -> Path:
         """Where the log of a step is kept."""
@@ -37,6 +38,7 @@ class Run:
             "run": self.id,
             "request": self.request,
             "steps": self.steps,
+            "ended": self.ended,
         }
         beside = self.folder / f"run.json.{os.getpid()}"
         beside.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -50,7 +52,7 @@ def start(root: Path, request: dict[str, Any]) -> Run:
 
 
 def load(root: Path, name: str | None = None) -> Run:
-    """Read a run by name, by a unique beginning of its name, or the latest.
+    """Read a run by name, by a unique beginning of its name, or the latest that ended.
 
     Raises:
         ProfileError: there is none, or none of that name.
@@ -62,6 +64,13 @@ def load(root: Path, name: str | None = None) -> Run:
     if not matching or (name is not None and len(matching) > 1 and name not in matching):
         what = "no" if not matching else "more than one"
         raise ProfileError(f"{what} run {name!r}", hint=nearest(name or "", known[-10:], "latest runs"))
-    chosen = name if name in matching and name is not None else matching[-1]
-    told = json.loads((root / "runs" / chosen / "run.json").read_text(encoding="utf-8"))
-    return Run(chosen, root / "runs" / chosen, told["request"], told["steps"])
+    if name in matching and name is not None:
+        matching = [name]
+    found = [_read(root, run) for run in matching[-20:]]  # one that is still going, or was killed, says little
+    return next((run for run in reversed(found) if run.ended), found[-1])
+
+
+def _read(root: Path, name: str) -> Run:
+    folder = root / "runs" / name
+    told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return Run(name, folder, told["request"], told["steps"], told["ended"])

@@ -139,7 +139,7 @@ def _prepare(engine: Engine, images: set[str], notify: Notify) -> None:
 def preparing(image: str, event: dict[str, Any]) -> Notice:
     """Turn what an engine says while it makes an image into a notice."""
     return Notice(
-        kind=Kind.PROGRESS,
+        kind=Kind.WARNING if event["event"] == "warning" else Kind.PROGRESS,
         label=f"image {image}",
         text=str(event.get("message", "")),
         done=int(event.get("done", 0)),

@@ -18,14 +18,13 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
 
-from coralline.engines.base import Job, Listener, OnEvent, Outcome, Places, write_step
+from coralline.engines.base import Job, Listener, OnEvent, Outcome, Places, environment, write_step
 from coralline.environments import PYTHON, Environment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 GRACE_S = 1.5
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ")
 
 
 class LocalEngine:
@@ -83,7 +82,7 @@ class LocalEngine:
         with tempfile.TemporaryDirectory(prefix="coralline-") as scratch:
             process = subprocess.Popen(
                 self._command(job),
-                env=self._variables(step, scratch),
+                env=self._variables(job, step, scratch),
                 cwd=scratch,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -122,17 +121,13 @@ class LocalEngine:
     def _command(self, job: Job) -> list[str]:
         return [*_unplugged(), str(self._environment(job.image).python), "-m", f"stages.{job.stage}"]
 
-    def _variables(self, step: Path, scratch: str) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        return kept | {
+    def _variables(self, job: Job, step: Path, scratch: str) -> dict[str, str]:
+        return environment(job) | {
             "CORALLINE_STEP": str(step),
-            "CORALLINE_LEASH": "1",
             "HOME": scratch,
-            "TMPDIR": scratch,
+            "PATH": os.environ.get("PATH", os.defpath),
             "PYTHONPATH": str(self._project),
-            "PYTHONHASHSEED": "0",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUNBUFFERED": "1",
+            "TMPDIR": scratch,
         }
 
     def _environment(self, image: str) -> Environment:

@@ -22,7 +22,7 @@ def open_runtime(step: Step) -> Runtime:
     """
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        raise InputError("TensorFlow sees no GPU in this image", "run without --gpus, or see `./run doctor`")
+        raise InputError("TensorFlow sees no GPU in this image", "run without --gpus, or see what `nvidia-smi` says")
     tf.config.experimental.set_memory_growth(gpus[0], enable=True)
     # TensorFloat-32 keeps 10 bits of mantissa: the record says float32 and so it is.
     tf.config.experimental.enable_tensor_float_32_execution(False)

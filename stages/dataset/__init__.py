@@ -1,1 +1,1 @@
-
+"""The dataset stage: simulated events, or an index over images of the user's."""

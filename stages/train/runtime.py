@@ -63,7 +63,7 @@ def _choose(device: str) -> None:
         tf.config.set_visible_devices([], "GPU")
         return
     if not _gpus():
-        raise InputError("TensorFlow sees no GPU in this image", "run without --gpus, or see `./run doctor`")
+        raise InputError("TensorFlow sees no GPU in this image", "run without --gpus, or see what `nvidia-smi` says")
     # TensorFloat-32 keeps 10 bits of mantissa: the record says float32 and so it is.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     for gpu in _gpus():

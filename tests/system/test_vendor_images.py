@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coralline import builder, daemon
+from coralline import daemon
+from coralline.images import builder
 from coralline.catalogue import PROJECT
 from coralline.errors import ImageError
 from coralline.images import Images

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 FLOORS = (
     {"front", "commands"},
     {"session"},
-    {"execute", "make", "board", "console", "results", "locks"},
+    {"execute", "make", "board", "console", "results"},
     {"plan", "runs"},
-    {"engines", "images", "bases", "builder", "built", "archive", "daemon"},
+    {"engines", "images", "daemon"},
     {"graph", "key", "store", "code", "datafolder", "digestindex", "environments"},
     {"request", "outputs"},
     {"parameters", "host", "devices", "notices", "catalogue", "errors"},

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coralline import archive, builder
 from coralline.errors import EngineError
+from coralline.images import archive, builder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coralline import built
 from coralline.catalogue import PROJECT
 from coralline.errors import ProfileError
-from coralline.images import FAILURE_VALID_S, UNMADE, Images, _context
-from coralline.locks import changes, pins
+from coralline.images import FAILURE_VALID_S, UNMADE, Images, _context, built
+from coralline.images.locks import changes, pins
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +38,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def made(project: Path, suite: str, identity: str) -> None:
-    from coralline.bases import Base
+    from coralline.images.bases import Base
 
     home = project / ".coralline" / "images"
     base = Base(project / "docker" / "base" / f"{suite}.toml", home)

@@ -60,8 +60,8 @@ class House:
     def plan(self, **changed: Any) -> dict[str, Decision]:
         return self.planner().plan(self.steps(**changed))
 
-    def run(self, *, jobs: int = 2, forced: frozenset[str] = frozenset(), **changed: Any) -> Ended:
-        self.engine.ran.clear()
+    def run(self, *, fresh: bool = True, jobs: int = 2, forced: frozenset[str] = frozenset(), **changed: Any) -> Ended:
+        self.engine.ran[:] = [] if fresh else self.engine.ran
         self.record = runs.start(self.store.root, {})
         maker = Maker(
             store=self.store,
@@ -187,6 +187,22 @@ def test_a_failed_step_spares_the_others_and_shows_its_log(house: House) -> None
     assert house.engine.ran == ["second", "third"]
 
 
+def test_a_gathering_step_goes_on_without_what_failed(house: House) -> None:
+    house.specs["third"] = spec("third", gathers=["first", "second"])
+    house.engine.behaviours["second"] = lambda _job: Outcome(exit_code=1)
+    ended = house.run()
+    assert list(ended.errors) == ["second"]
+    third = ended.decided["third"].artifact
+    assert third is not None
+    assert third.record["key_parts"]["missing"] == {"second": "failed: second failed: exit code 1"}
+
+
+def test_another_engine_is_named(house: House) -> None:
+    house.run()
+    house.engine.name = "other"
+    assert house.plan()["first"].reason == "image: engine fake -> other"
+
+
 def test_a_wrong_input_is_the_users_error_with_the_steps_remedy(house: House) -> None:
     told = {"event": "error", "message": "bad image x.png", "remedy": "mend it"}
     house.engine.behaviours["first"] = lambda _job: Outcome(exit_code=2, error=told)
@@ -243,9 +259,9 @@ def test_two_runs_at_once_make_everything_once(house: House) -> None:
     house.engine.behaviours = dict.fromkeys(("first", "second", "third"), slow)
     others = House(house.root.parent)
     others.store, others.engine = house.store, house.engine
-    thread = threading.Thread(target=others.run)
+    thread = threading.Thread(target=others.run, kwargs={"fresh": False})
     thread.start()
-    house.run()
+    house.run(fresh=False)
     thread.join()
     assert sorted(house.engine.ran) == ["first", "second", "third"]
 
@@ -282,5 +298,6 @@ def test_the_run_file_is_always_readable(house: House) -> None:
     house.run()
     told = json.loads((house.record.folder / "run.json").read_text())
     assert list(told["steps"]) == ["first", "second", "third"]
+    assert told["ended"] is True
     with pytest.raises(ProfileError):
         runs.load(house.store.root, "nonsense")

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline import built, devices
-from coralline.bases import Base
+from coralline import devices
 from coralline.catalogue import PROJECT, specs
 from coralline.errors import ImageError, ProfileError, nearest
+from coralline.images import built
+from coralline.images.bases import Base
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,7 +146,7 @@ class Images:
         """Ask the vendor before a base is made for nothing: that takes minutes, this seconds."""
         if not self.is_vendor(name) or self._base(name).find() is not None:
             return
-        from coralline import builder
+        from coralline.images import builder
 
         log = self._home / f"{name}.log"
         command = [sys.executable, str(self._docker / "fetch.py"), "--probe", str(self._docker / name / "vendor.lock")]
@@ -154,7 +155,7 @@ class Images:
             raise builder.failure(f"the image {name}", lines, log)
 
     def _build(self, name: str, base: dict[str, Any], progress: OnEvent, *, fresh: bool) -> str:
-        from coralline import builder
+        from coralline.images import builder
 
         recipe, log = self.recipe(name), self._home / f"{name}.log"
         log.unlink(missing_ok=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from coralline import built, daemon
+from coralline import daemon
 from coralline.errors import ImageError
+from coralline.images import built
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +79,7 @@ class Base:
 
     def _pull(self, image: str, progress: OnEvent) -> str | None:
         """Fetch the pinned image; return why it cannot be had, or None."""
-        from coralline import builder
+        from coralline.images import builder
 
         _say(progress, self._suite, f"asking the registry for {image}")
         lines = builder.run([builder.client().program, "pull", image], self._log, limit_s=PULL_TIMEOUT_S)
@@ -87,7 +88,7 @@ class Base:
         return lines[-1] if lines else f"no answer within {PULL_TIMEOUT_S} s"
 
     def _from_image(self, wanted: dict[str, Any], progress: OnEvent) -> str:
-        from coralline import builder
+        from coralline.images import builder
 
         build = builder.Build(
             name=f"base-{self._suite}",
@@ -104,7 +105,7 @@ class Base:
         import tempfile
         from pathlib import Path
 
-        from coralline import archive, builder
+        from coralline.images import archive, builder
 
         _say(progress, self._suite, "no registry answers: making the base from Debian's packages")
         with tempfile.TemporaryDirectory(prefix="coralline-base-") as folder:
@@ -126,7 +127,7 @@ class Base:
     def _load(self, root: Path, configuration: bytes) -> str:
         import subprocess
 
-        from coralline import archive, builder
+        from coralline.images import archive, builder
 
         command = [builder.client().program, "load", "--quiet"]
         with (
@@ -176,7 +177,7 @@ class Base:
         """Give the base the name that the Dockerfiles take when they are built by hand."""
         import subprocess
 
-        from coralline import builder
+        from coralline.images import builder
 
         program = builder.client().program
         for tag in (self._tag, f"coralline-base:{self._suite}"):
@@ -201,7 +202,7 @@ class Base:
 def _packages(image_id: str) -> list[str]:
     import subprocess
 
-    from coralline import builder
+    from coralline.images import builder
 
     command = [builder.client().program, "run", "--rm", "--network", "none", image_id]
     command += ["dpkg-query", "-W", "-f", "${Package}=${Version}\n"]
