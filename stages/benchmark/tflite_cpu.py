@@ -35,8 +35,10 @@ def open_runtime(step: Step) -> Runtime:
 def kernels(interpreter: Any) -> Dict[str, Any]:
     """Say which kernels compute: XNNPACK is the only delegate that this runtime applies by itself.
 
-    2.14.0 applies it to float operators alone; 8-bit ones run in the runtime's own kernels, several times slower.
+    2.14.0 applies it to float operators alone, and 8-bit ones run in the runtime's own kernels, several times slower.
+    Several delegated parts have other operators between them.
     """
     operators = [operator["op_name"] for operator in interpreter._get_ops_details()]  # noqa: SLF001 - no public way
     parts = operators.count("DELEGATE")
-    return {"kernels": "XNNPACK" if parts else "built-in", "delegated_parts": parts}
+    names = {0: "built-in", 1: "XNNPACK"}
+    return {"kernels": names.get(parts, "XNNPACK and built-in"), "delegated_parts": parts}
