@@ -65,7 +65,8 @@ def make_primaries(
     while True:
         energy = draw_energy(s, label, settings.e_min, settings.e_max)
         mode = draw_mode(s, label, energy)
-        interact(s, label, mode, energy, truth, hadrons, inside)
+        if not interact(s, label, mode, energy, truth, hadrons, inside):
+            continue
         depth[0] = 0
         for i in range(inside[0]):
             leave_nucleus(s, hadrons[i], leaving, depth, mode == DIS, settings.fsi == 1)

@@ -54,7 +54,7 @@ def single_particles(scale: float = 1.0) -> Values:
     values["muon_300_path_cm"] = [float(stopped.path.mean())]
     values["muon_300_path_spread_cm"] = [float(stopped.path.std())]
     values["muon_300_charge"] = [float(stopped.charge.mean()), float(with_michel.charge.mean())]
-    columns = fire(tables.MU_MINUS, 1500, shots(1500)).columns[:, _EQUILIBRIUM].ravel()
+    columns = fire(tables.MU_MINUS, 1500, shots(3000)).columns[:, _EQUILIBRIUM].ravel()
     values["muon_1500_column"] = [float(np.median(columns)), float(columns.mean()), *_quantiles(columns, (10, 90))]
     values["pion_300_path_cm"] = _quantiles(fire(tables.PI_PLUS, 300, shots(10000)).path, (10, 50, 90))
     proton = fire(tables.PROTON, 200, shots(10000))
@@ -65,7 +65,7 @@ def single_particles(scale: float = 1.0) -> Values:
     values["neutron_200_pixels"] = [float(neutron.pixels.mean())]
     for name, kind in (("electron", tables.ELECTRON), ("photon", tables.PHOTON)):
         for energy in _SHOWER_ENERGIES:
-            shower = profile(fire(kind, energy, max(500, shots(2000000 // energy))))
+            shower = profile(fire(kind, energy, shots(2000000 // energy)))
             if kind == tables.ELECTRON:
                 shower = {key: value for key, value in shower.items() if not key.startswith("gap")}
             for key, value in shower.items():
@@ -90,17 +90,19 @@ class _Pictures:
 
     def add(self, image: npt.NDArray[np.uint8]) -> None:
         """Take one image into account."""
-        self.counts += np.bincount(image.reshape(-1), minlength=256)
-        w = image[:, :, 2].astype(np.float64)
+        self.counts += np.bincount(image[image > 0], minlength=256)
+        rows, columns = np.nonzero(image[:, :, 2])
+        w = image[rows, columns, 2].astype(np.float64)
+        distance = self.distance[rows, columns]
         total = w.sum()
-        border = w[0].sum() + w[-1].sum() + w[:, 0].sum() + w[:, -1].sum()
+        last = image.shape[0] - 1
         self.events.append(
             [
-                w[self.distance <= 10.0].sum() / total,
-                w[self.distance <= 30.0].sum() / total,
-                w[:, : self.half].sum() / total,
-                float(border > 0),
-                float(w[self.distance <= 2.0].sum() > 0),
+                w[distance <= 10.0].sum() / total,
+                w[distance <= 30.0].sum() / total,
+                w[columns < self.half].sum() / total,
+                float(min(rows.min(), columns.min()) == 0 or max(rows.max(), columns.max()) == last),
+                float(distance.min() <= 2.0),
             ]
         )
 
