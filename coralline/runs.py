@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -13,6 +14,8 @@ from coralline.errors import ProfileError, nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+LOOK_BACK = 20  # among so many runs one that ended is preferred: one still going, or killed, says little
 
 
 @dataclass(slots=True)
@@ -61,16 +64,19 @@ def load(root: Path, name: str | None = None) -> Run:
     if not known:
         raise ProfileError("there is no run yet", hint="make one: ./run all --model inceptionv3")
     matching = [run for run in known if name is None or run.startswith(name)]
-    if not matching or (name is not None and len(matching) > 1 and name not in matching):
-        what = "no" if not matching else "more than one"
-        raise ProfileError(f"{what} run {name!r}", hint=nearest(name or "", known[-10:], "latest runs"))
-    if name in matching and name is not None:
-        matching = [name]
-    found = [_read(root, run) for run in matching[-20:]]  # one that is still going, or was killed, says little
-    return next((run for run in reversed(found) if run.ended), found[-1])
+    if name is not None and len(matching) > 1 and name not in matching:
+        raise ProfileError(f"more than one run {name!r}", hint=nearest(name, matching, "runs"))
+    readable = filter(None, (_read(root, run) for run in reversed(matching)))
+    found = list(itertools.islice(readable, LOOK_BACK if name is None else 1))
+    if not found:
+        raise ProfileError(f"no run {name or ''}".rstrip(), hint=nearest(name or "", known[-10:], "latest runs"))
+    return next((run for run in found if run.ended), found[0])
 
 
-def _read(root: Path, name: str) -> Run:
+def _read(root: Path, name: str) -> Run | None:
     folder = root / "runs" / name
-    told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return Run(name, folder, told["request"], told["steps"], told["ended"])
+    try:
+        told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return Run(name, folder, told["request"], told["steps"], told["ended"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None

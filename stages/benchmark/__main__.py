@@ -78,7 +78,7 @@ def time_one_image(step: Step, runtime: Runtime, images: ImageSet) -> Tuple[Late
     host, load = machine(), meter.read()
     doubts = remarks(load, host["governor"])
     for doubt in doubts:
-        step.warning("%s: latency is uncertain: %s" % (step.label, doubt))
+        step.warning("latency is uncertain: %s" % doubt)
     step.progress(1, 1, "measurement", "latency")
     return latency, {
         "schema": "coralline.latency",

@@ -1,0 +1,113 @@
+"""Runs killed for real, at every stage and in every way: nothing is lost or runs on, and the same command goes on."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import sown
+from lab import MODEL, PATIENCE_S, Lab, container_ids, end, holds, kill, read_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LABELS = {"dataset": "dataset", "train": f"train/{MODEL}", "convert": f"convert/{MODEL}/ptq-int8"}
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+INTERRUPTED = 130
+
+
+@pytest.fixture(scope="module")
+def disturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A run on the local engine that is killed again and again."""
+    lab = Lab(tmp_path_factory.mktemp("disturbed"), "local")
+    yield lab
+    shutil.rmtree(lab.artifacts)
+
+
+@pytest.fixture(scope="module")
+def in_containers(docker: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A training in Docker that is killed again and again; its data are there already."""
+    lab = sown(docker, tmp_path_factory.mktemp("in-containers"), "dataset")
+    yield lab
+    shutil.rmtree(lab.artifacts)
+
+
+def kill_in(lab: Lab, stage: str, name: signal.Signals, only: str) -> None:
+    process = lab.start_all("--only", only)
+    read_until(process, f"start     {LABELS[stage]}")
+    if (stage, name) == ("train", signal.SIGKILL):
+        assert wait_for_an_epoch(lab)
+    time.sleep(0.5)
+    code, seconds, said = kill(process, name)
+    assert lab.nothing_is_left()
+    assert lab.damaged() == []
+    if name is signal.SIGKILL:
+        assert code == -signal.SIGKILL
+    else:
+        assert code == INTERRUPTED, said
+        assert seconds < 3  # two for the step, and a loaded machine
+        assert "finished artifacts are kept" in said
+        assert "Traceback" not in said
+
+
+def wait_for_an_epoch(lab: Lab) -> bool:
+    return holds(lambda: any((lab.artifacts / "partial").glob("*/checkpoint.json")), PATIENCE_S)
+
+
+# Stage by stage: each run goes on where the one before was killed.
+@pytest.mark.parametrize(("stage", "name"), list(itertools.product(LABELS, SIGNALS)))
+def test_a_killed_run_loses_nothing_and_leaves_no_process(disturbed: Lab, stage: str, name: signal.Signals) -> None:
+    kill_in(disturbed, stage, name, only="convert")
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_killed_run_leaves_no_container(in_containers: Lab, name: signal.Signals) -> None:
+    kill_in(in_containers, "train", name, only="train")
+
+
+def test_a_run_that_was_killed_often_ends_with_the_same_bytes(disturbed: Lab, local: Lab) -> None:
+    disturbed.all("--only", "convert")
+    assert disturbed.records()[LABELS["train"]]["facts"]["resumed_at_epoch"] == 1
+    assert disturbed.digests() == local.digests()
+    assert disturbed.damaged() == []
+    assert not any((disturbed.artifacts / "partial").glob("*"))
+
+
+def test_a_killed_container_is_a_failed_step_that_the_next_run_takes_up(in_containers: Lab, docker: Lab) -> None:
+    process = in_containers.start_all("--only", "train")
+    read_until(process, f"start     {LABELS['train']}")
+    assert wait_for_an_epoch(in_containers)
+    for found in container_ids(in_containers.artifacts):
+        subprocess.run(["docker", "kill", found], check=True, capture_output=True)
+    said = end(process)
+    assert process.returncode == 6
+    assert f"error: {LABELS['train']} failed: killed" in said
+    assert "Traceback" not in said
+    assert in_containers.nothing_is_left()
+    in_containers.all("--only", "train")
+    assert in_containers.records()[LABELS["train"]]["facts"]["resumed_at_epoch"] == 1
+    expected = {label: digest for label, digest in docker.digests().items() if not label.startswith("convert")}
+    assert in_containers.digests() == expected
+
+
+def test_two_runs_at_once_make_each_step_once(local: Lab, tmp_path: Path) -> None:
+    lab = sown(local, tmp_path, "dataset")
+    words = ("--only", "train", "--set", "train.epochs=0")
+    both = [lab.start_all(*words) for _ in range(2)]
+    said = [end_well(process) for process in both]
+    assert sum(f"start     {LABELS['train']}" in text for text in said) == 1, said
+    assert len(list((lab.artifacts / "objects").iterdir())) == 2
+    assert lab.damaged() == []
+
+
+def end_well(process: subprocess.Popen[str]) -> str:
+    with process:
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+    return said

@@ -1,0 +1,130 @@
+"""A request from events to the report, on both engines: what is there afterwards, and what a second run does."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import can
+from lab import MODEL, REQUEST, Lab, save_images
+
+from coralline.catalogue import PROJECT
+
+if TYPE_CHECKING:
+    from typing import Any
+
+LATENCIES = {f"latency_{name}_ms" for name in ("mean", "std", "p50", "p90", "p95", "p99")}
+MEASURED = (("float32-keras", "keras-cpu"), ("float32", "tflite-cpu"), ("ptq-int8", "tflite-cpu"))
+
+
+def rows(lab: Lab) -> list[dict[str, Any]]:
+    told = json.loads(lab.run("results", "--json").stdout)
+    assert sorted(told) == ["rows", "run"]
+    found: list[dict[str, Any]] = told["rows"]
+    return found
+
+
+def test_everything_is_made_but_what_needs_a_vendor(whole: Lab) -> None:
+    states = {label: told["state"] for label, told in whole.steps().items()}
+    blocked = {label for label, state in states.items() if state == "blocked"}
+    assert blocked <= {f"compile/{MODEL}/ptq-int8", f"benchmark/{MODEL}/ptq-int8/edgetpu"}
+    assert set(states.values()) <= {"made", "reused", "blocked"}
+    assert "report" in states.keys() - blocked
+
+
+def test_the_report_is_there_in_all_its_forms(whole: Lab) -> None:
+    report = whole.artifacts / "objects" / whole.steps()["report"]["key"]
+    for name in ("report.html", "report.md", "results.csv", "results.json"):
+        assert (report / name).stat().st_size > 0
+    assert MODEL in (report / "report.html").read_text()
+
+
+def test_results_have_the_documented_rows(whole: Lab) -> None:
+    found = rows(whole)
+    columns = {"model", "recipe", "runtime", "metric", "value", "unit", "n", "interval", "artifact"}
+    assert all(row.keys() == columns for row in found)
+    for recipe, runtime in MEASURED:
+        metrics = {row["metric"] for row in found if (row["recipe"], row["runtime"]) == (recipe, runtime)}
+        assert metrics >= LATENCIES | {"balanced_accuracy", "accuracy"}
+    assert {row["recipe"] for row in found if row["metric"] == "size_bytes"} >= {"float32", "ptq-int8"}
+    balanced = [row for row in found if row["metric"] == "balanced_accuracy"]
+    assert all((row["n"], row["unit"]) == (30, "1") and 0 <= row["value"] <= 1 for row in balanced)
+    assert all((whole.artifacts / "objects" / row["artifact"]).is_dir() for row in found)
+
+
+def test_results_without_json_are_a_table(whole: Lab) -> None:
+    told = whole.run("results").stdout
+    assert "balanced accuracy" in told
+    assert "ptq-int8" in told
+
+
+def test_a_second_run_reuses_everything(whole: Lab) -> None:
+    before = whole.steps()
+    whole.all()
+    after = whole.steps()
+    assert {told["state"] for told in after.values()} <= {"reused", "blocked"}
+    assert {label: told["key"] for label, told in after.items()} == {
+        label: told["key"] for label, told in before.items()
+    }
+
+
+def test_a_plan_afterwards_reuses_everything(whole: Lab) -> None:
+    told = whole.run("plan", *REQUEST, "--engine", whole.engine).stdout.splitlines()
+    assert {line.split()[0] for line in told} <= {"reused", "blocked"}
+
+
+def test_nothing_runs_on_after_a_run(whole: Lab) -> None:
+    assert whole.nothing_is_left()
+
+
+def test_every_artifact_is_what_its_list_of_files_says(whole: Lab) -> None:
+    assert whole.damaged() == []
+    assert not any((whole.artifacts / "building").glob("*"))
+    assert not any((whole.artifacts / "partial").glob("*"))
+
+
+def test_a_run_of_another_user_leaves_nothing_of_root_s(docker: Lab, tmp_path: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    socket = Path("/var/run/docker.sock").stat().st_gid
+    run_as = ("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", f"--groups={socket}")
+    if os.getuid() != 0 or not can(*run_as, PROJECT / "run", "models"):
+        pytest.skip(
+            "a run as another user: only root can stand in for one, and they must be able to read this checkout"
+        )
+    artifacts = tmp_path / "theirs"
+    artifacts.mkdir()
+    for folder in (artifacts, *artifacts.parents):
+        if folder.stat().st_uid == 0 and folder.is_relative_to(tmp_path.parent.parent):
+            folder.chmod(0o755)
+    os.chown(artifacts, nobody.pw_uid, nobody.pw_gid)
+    images = tmp_path / "images"
+    save_images(images)
+    words = ("all", "--only", "dataset", "--data", str(images), "--engine", docker.engine)
+    ended = subprocess.run(
+        [*run_as, PROJECT / "run", *words],
+        env={**os.environ, "CORALLINE_ARTIFACTS": str(artifacts), "HOME": str(artifacts)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert {path.stat().st_uid for path in (artifacts, *artifacts.rglob("*"))} == {nobody.pw_uid}
+
+
+def test_a_cached_run_loads_neither_the_docker_library_nor_the_board_nor_numpy(docker: Lab) -> None:
+    lab = Lab(docker.artifacts, docker.engine, {"PYTHONVERBOSE": "1"})
+    loaded = {line.split("'")[1] for line in lab.all().stderr.splitlines() if line.startswith("import '")}
+    assert "coralline.execute" in loaded
+    assert not {name.partition(".")[0] for name in loaded} & {
+        "docker",
+        "requests",
+        "rich",
+        "numpy",
+        "tensorflow",
+        "tabulate",
+    }
