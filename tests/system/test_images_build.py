@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from coralline import daemon
-from coralline.images import builder
 from coralline.catalogue import PROJECT
 from coralline.errors import ImageError
-from coralline.images import Images
+from coralline.images import Images, builder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
