@@ -92,8 +92,12 @@ class Lab:
         return [home.name for home in (self.artifacts / "objects").glob("*") if not _is_whole(home)]
 
     def left_running(self) -> list[str]:
-        """Containers and processes of steps in this artifacts folder."""
-        return [*_containers(self.artifacts), *_processes(self.artifacts)]
+        """Containers and processes of steps that run in this artifacts folder."""
+        return [*self.containers(running=True), *_processes(self.artifacts)]
+
+    def containers(self, *, running: bool = False) -> list[str]:
+        """Ids of containers, running or not, that see something of this artifacts folder."""
+        return [one["Id"] for one in _mounting(self.artifacts) if one["State"] == "running" or not running]
 
     def nothing_is_left(self, within_s: float = 5.0) -> bool:
         """Whether everything of this folder ended in time."""
@@ -138,11 +142,6 @@ def holds(what: Callable[[], object], within_s: float) -> bool:
     return True
 
 
-def container_ids(artifacts: Path) -> list[str]:
-    """Running containers that see something of this artifacts folder."""
-    return [one["Id"] for one in _mounting(artifacts) if one["State"] == "running"]
-
-
 def save_png(path: Path, seed: int, *, size: int = 32, grey: bool = False) -> None:
     """Write a PNG of noise without any library."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,10 +172,6 @@ def _is_whole(home: Path) -> bool:
         if path.is_file() and path.name not in {"record.json", "files.json"}
     }
     return bool(found == listed and json.loads((home / "record.json").read_bytes())["key"] == home.name)
-
-
-def _containers(artifacts: Path) -> list[str]:
-    return [f"container {one['Id'][:12]} {one['Status']}" for one in _mounting(artifacts)]
 
 
 def _mounting(artifacts: Path) -> list[dict[str, Any]]:

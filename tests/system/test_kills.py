@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import sown
-from lab import MODEL, PATIENCE_S, Lab, container_ids, end, holds, kill, read_until
+from lab import MODEL, PATIENCE_S, Lab, end, holds, kill, read_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +50,7 @@ def kill_in(lab: Lab, stage: str, name: signal.Signals, only: str) -> None:
     if name is signal.SIGKILL:
         assert code == -signal.SIGKILL
     else:
+        assert not lab.containers()
         assert code == INTERRUPTED, said
         assert seconds < 3  # two for the step, and a loaded machine
         assert "finished artifacts are kept" in said
@@ -83,7 +84,8 @@ def test_a_killed_container_is_a_failed_step_that_the_next_run_takes_up(in_conta
     process = in_containers.start_all("--only", "train")
     read_until(process, f"start     {LABELS['train']}")
     assert wait_for_an_epoch(in_containers)
-    for found in container_ids(in_containers.artifacts):
+    assert holds(lambda: in_containers.containers(running=True), PATIENCE_S)
+    for found in in_containers.containers(running=True):
         subprocess.run(["docker", "kill", found], check=True, capture_output=True)
     said = end(process)
     assert process.returncode == 6
@@ -91,6 +93,7 @@ def test_a_killed_container_is_a_failed_step_that_the_next_run_takes_up(in_conta
     assert "Traceback" not in said
     assert in_containers.nothing_is_left()
     in_containers.all("--only", "train")
+    assert not in_containers.containers()  # what a killed host process left behind is swept by the next
     assert in_containers.records()[LABELS["train"]]["facts"]["resumed_at_epoch"] == 1
     expected = {label: digest for label, digest in docker.digests().items() if not label.startswith("convert")}
     assert in_containers.digests() == expected
