@@ -50,6 +50,18 @@ def digest(path: Path, index: Path, progress: Progress | None = None) -> str:
     return _combined(folders, _digests(home, files, index, progress))
 
 
+def file_digest(path: Path, index: Path, progress: Progress | None = None) -> str:
+    """Return the SHA-256 of one file, such as weights; an unchanged one is taken from the database `index`.
+
+    Raises:
+        ProfileError: it is missing, unreadable or not a file.
+    """
+    home = path.resolve()
+    if _kind(path, home) != stat.S_IFREG:
+        raise ProfileError(f"'{path}' is not a file", hint="give one file: .h5, .weights.h5 or .keras")
+    return _digests(home, [_state("", home.stat())], index, progress)[""]
+
+
 def _kind(path: Path, home: Path) -> int:
     """Return what there is at `home`, which the user calls `path`."""
     try:

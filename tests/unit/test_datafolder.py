@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import subprocess
@@ -18,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coralline import digestindex
-from coralline.datafolder import digest
+from coralline.datafolder import digest, file_digest
 from coralline.errors import ProfileError
 
 if TYPE_CHECKING:
@@ -334,3 +335,12 @@ def test_importing_it_is_cheap() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_weights_are_one_file_of_any_kind(tmp_path: Path) -> None:
+    weights = tmp_path / "weights.h5"
+    weights.write_bytes(b"not a zip file")
+    expected = hashlib.sha256(b"not a zip file").hexdigest()
+    assert [file_digest(weights, tmp_path / "index.sqlite") for _ in range(2)] == [expected] * 2
+    with pytest.raises(ProfileError, match="is not a file"):
+        file_digest(tmp_path, tmp_path / "index.sqlite")
