@@ -100,6 +100,7 @@ def test_a_run_of_another_user_leaves_nothing_of_root_s(tmp_path: Path) -> None:
     packages = PROJECT / ".coralline" / "host" / "lib" / "python3.11" / "site-packages"
     run_as += [
         "env",
+        "HOME=/",
         f"PYTHONPATH={PROJECT}:{packages}",
         "/usr/bin/python3",
         "-P",
