@@ -3,7 +3,7 @@
     tests/unit       the host side, no daemon and no TensorFlow
     tests/stages/X   the code that runs in image X, in X's own packages with pytest added
     tests/system     whole runs on both engines, kills, hostile input
-    tests/browser    the report in a headless browser
+    tests/browser    the report in a headless browser, in the report image's packages
 
 Called by `./run test [SUITE ...]`. Says at the end, by name, what this machine could not do.
 """
@@ -72,18 +72,20 @@ def _names() -> list[str]:
 def _command(name: str) -> list[str]:
     kind, _, rest = name.partition("/")
     if kind == "stages":
-        return _in_stage(PROJECT / "tests" / "stages" / rest)
+        return _in_stage(rest, f"tests/stages/{rest}")
+    if kind == "browser":
+        return _in_stage("report", "tests/browser")
     test = _environment("test")
     if kind == "lint":
         return [str(test.python), "-m", *LINT[rest]]
     return [str(test.python), "-m", "pytest", "-q", f"tests/{name}"]
 
 
-def _in_stage(folder: Path) -> list[str]:
+def _in_stage(image: str, folder: str) -> list[str]:
     tools = str(_environment("stage-tests").packages)
-    stage = Environment(folder.name, PROJECT / "docker" / folder.name / "requirements.lock", HOME)
+    stage = Environment(image, PROJECT / "docker" / image / "requirements.lock", HOME)
     stage.ensure(print)
-    return [str(stage.python), "-c", IN_STAGE.format(tools=tools), "-q", str(folder)]
+    return [str(stage.python), "-c", IN_STAGE.format(tools=tools), "-q", folder]
 
 
 def _environment(name: str) -> Environment:
