@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from coralline.store import Artifact
 
 
+MEANWHILE = "another run made it meanwhile"
+
+
 @dataclass(slots=True)
 class Ended:
     """How a run ended: what was decided and made, and the errors of steps that failed, by label."""
@@ -154,8 +157,12 @@ class Execution:
             step=decision.step, action=decision.action, reason=decision.reason, key=artifact.key, artifact=artifact
         )
         self._maker.store.remember(label, artifact.key)
-        self._note(label, "made", decision.reason, artifact.key, seconds)
-        self._notify(Notice(kind=Kind.DONE, label=label, text=artifact.digest[:12], seconds=seconds))
+        if artifact.record["run"] == self._maker.run.id:
+            self._note(label, "made", decision.reason, artifact.key, seconds)
+            self._notify(Notice(kind=Kind.DONE, label=label, text=artifact.digest[:12], seconds=seconds))
+        else:
+            self._note(label, "reused", MEANWHILE, artifact.key)
+            self._notify(Notice(kind=Kind.REUSED, label=label, text=MEANWHILE))
 
     def _settle(self, decision: Decision) -> None:
         """Take note of a step that needs no work: reused or blocked."""

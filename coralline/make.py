@@ -84,6 +84,7 @@ class Maker:
             "label": step.label,
             "stage": step.spec.name,
             "axes": dict(step.axes),
+            "run": self.run.id,
             "key_parts": decision.parts,
             "engine": {"name": self.engine.name, **self.engine.identity(step.variant.image)},
             "host": host.facts(),

@@ -264,6 +264,8 @@ def test_two_runs_at_once_make_everything_once(house: House) -> None:
     house.run(fresh=False)
     thread.join()
     assert sorted(house.engine.ran) == ["first", "second", "third"]
+    states = [[told["state"] for told in of.record.steps.values()] for of in (house, others)]
+    assert [sorted(pair) for pair in zip(*states, strict=True)] == [["made", "reused"]] * 3
 
 
 def test_the_record_says_what_from_what_and_where(house: House) -> None:
