@@ -6,6 +6,7 @@ Reads source, runs none of it. A changed comment is a changed file: bytes decide
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import json
 import os
@@ -47,10 +48,11 @@ class Code:
         """Write what was read, for the next start."""
         if not self._changed:
             return
-        self.memory.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.memory.with_name(f"{self.memory.name}.{os.getpid()}")
-        beside.write_text(json.dumps(self._seen), encoding="utf-8")
-        beside.replace(self.memory)
+        with contextlib.suppress(OSError):  # only a memory
+            self.memory.parent.mkdir(parents=True, exist_ok=True)
+            beside = self.memory.with_name(f"{self.memory.name}.{os.getpid()}")
+            beside.write_text(json.dumps(self._seen), encoding="utf-8")
+            beside.replace(self.memory)
         self._changed = False
 
     def _data_beside(self, found: Mapping[str, str]) -> dict[str, str]:
@@ -70,13 +72,13 @@ class Code:
             self._seen = self._recall()
         status = (self.project / path).stat()
         known = self._seen.get(path)
-        if known is not None and known[0] == status.st_mtime_ns and known[1] == status.st_size:
+        if known is not None and known[:2] == (status.st_mtime_ns + status.st_ctime_ns, status.st_size):
             return known[2], known[3]
         content = (self.project / path).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         imports = list(self._imports(path, content)) if path.endswith(".py") else []
-        if time.time_ns() - status.st_mtime_ns > FRESH_NS:
-            self._seen[path] = (status.st_mtime_ns, status.st_size, digest, imports)
+        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > FRESH_NS:
+            self._seen[path] = (status.st_mtime_ns + status.st_ctime_ns, status.st_size, digest, imports)
             self._changed = True
         return digest, imports
 

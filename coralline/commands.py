@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,7 +157,7 @@ def _guarded(*, debug: bool = False) -> Iterator[None]:
         yield
     except CorallineError as error:
         if debug:
-            raise
+            traceback.print_exc()
         console.show_error(error)
         raise SystemExit(error.code) from None
     except KeyboardInterrupt:

@@ -52,9 +52,13 @@ class Execution:
     def run(self) -> Ended:
         """Carry out all steps and say how it ended. What is finished stays, whatever else happens."""
         with ThreadPoolExecutor(max_workers=self._jobs, thread_name_prefix="step") as pool:
-            while not self._is_over():
-                self._start_ready(pool)
-                self._collect()
+            try:
+                while not self._is_over():
+                    self._start_ready(pool)
+                    self._collect()
+            except BaseException:
+                self._maker.cancelled.set()  # a bug must not leave the others running for hours
+                raise
         self._ended.interrupted = self._maker.cancelled.is_set()
         self._maker.run.ended = not self._ended.interrupted
         self._maker.run.save()

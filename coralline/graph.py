@@ -29,8 +29,8 @@ class Step:
     variant: Variant
     axes: Mapping[str, str]
     parameters: Mapping[str, Value]
-    sources: Mapping[str, str] = field(default_factory=dict)
-    gathered: Mapping[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    gathered: dict[str, str] = field(default_factory=dict)
     externals: Mapping[str, Input] = field(default_factory=dict)
 
     @property

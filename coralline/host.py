@@ -27,11 +27,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def fingerprint() -> str:
-    """Stands for this machine in the key of a measurement: numbers of another one are never reused as its own."""
+def fingerprint(device: str = "") -> str:
+    """Stand for this machine, and the device measured, in keys: numbers of another are never reused as its own."""
     told = facts()
     identity = _read(Path("/etc/machine-id")).strip()
-    text = "|".join((identity, str(told["cpu_model"]), str(told["cpu_flags_sha256"]), str(told["cores"])))
+    text = "|".join((identity, str(told["cpu_model"]), str(told["cpu_flags_sha256"]), str(told["cores"]), device))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -80,7 +80,8 @@ _IMAGE_WORDS = {"lock": "requirements.lock", "dockerfile": "Dockerfile", "base":
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    for name in sorted(old.keys() | new.keys()):
+    # What is in both comes first: a parameter that came or went is the consequence of another that changed.
+    for name in sorted(old.keys() | new.keys(), key=lambda name: (name not in old or name not in new, name)):
         before, after = old.get(name), new.get(name)
         if before != after:
             yield name, before, after

@@ -17,7 +17,7 @@ from coralline.notices import Kind, Notice, Notify
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from coralline.engines.base import Engine
@@ -42,6 +42,7 @@ class Maker:
     engine: Engine
     run: Run
     externals: Mapping[str, Path]
+    digest: Callable[[str], str]
     notify: Notify
     cancelled: threading.Event
 
@@ -93,6 +94,7 @@ class Maker:
             "seconds": round(time.perf_counter() - clock, 3),
             "warnings": warnings,
         }
+        self._check_unchanged(decision)
         artifact = self.store.publish(folder, job.key, step.spec, record)
         self.store.forget_partial(job.key)
         return artifact
@@ -117,6 +119,22 @@ class Maker:
             key=key,
         )
 
+    def _check_unchanged(self, decision: Decision) -> None:
+        """Refuse what was made from data of the user's that changed while it was read: its key would lie."""
+        for name, declared in decision.step.externals.items():
+            if declared.keyed and decision.parts is not None:
+                told = decision.parts["inputs"][name]
+                if self.digest(str(declared.external)) != told:
+                    raise ProfileError(
+                        f"{decision.step.label}: --{declared.external} changed while it was read",
+                        hint="wait until nothing writes there, and run again",
+                    )
+
+    def _replay(self, job: Job) -> str | None:
+        with contextlib.suppress(CorallineError):  # the step's own failure is what must be told
+            return self.engine.replay(job)
+        return None
+
     def _hear(self, label: str, event: Event, warnings: list[str]) -> None:
         if event["event"] == "progress":
             self.notify(_progress(label, event))
@@ -133,7 +151,7 @@ class Maker:
         return StageError(
             f"{job.label} failed: {what}",
             hint=f"the whole log: {job.log}\n" + _last_lines(job.log),
-            replay=self.engine.replay(job),
+            replay=self._replay(job),
         )
 
     def _ran_out_of_room(self, job: Job) -> bool:

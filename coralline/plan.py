@@ -99,10 +99,12 @@ class Planner:
         return absent or self.engine.blocked(step.variant.image)
 
     def _parts(self, step: Step, earlier: Mapping[str, Decision], missing: Mapping[str, str]) -> Parts:
-        inputs = {name: _artifact(earlier[label]).digest for name, label in step.sources.items()}
-        for name, label in step.gathered.items():
-            if label not in missing:  # a report names the artifacts it speaks of, so their keys count too
-                inputs[name] = f"{_artifact(earlier[label]).digest} {_artifact(earlier[label]).key}"
+        labels = step.sources | {name: label for name, label in step.gathered.items() if label not in missing}
+        artifacts = {name: _artifact(earlier[label]) for name, label in labels.items()}
+        if step.gathered:  # a report names the artifacts it speaks of, so their keys count too
+            inputs = {name: f"{artifact.digest} {artifact.key}" for name, artifact in artifacts.items()}
+        else:
+            inputs = {name: artifact.digest for name, artifact in artifacts.items()}
         for name, declared in step.externals.items():
             if declared.keyed and declared.external is not None:
                 inputs[name] = self.external(declared.external)
@@ -111,7 +113,7 @@ class Planner:
             inputs=inputs,
             code=self.code.of_step(step.spec, step.parameters),
             image={"engine": self.engine.name, **self.engine.recipe(step.variant.image)},
-            host=host.fingerprint() if step.spec.measures else None,
+            host=host.fingerprint(devices.identity(step.variant.needs)) if step.spec.measures else None,
             missing=missing,
         )
 

@@ -68,6 +68,7 @@ def make(
     values = _read_profile(profile)
     asked = _shorthands(data, on_bad_image, gpus=gpus) | _read_settings(settings)
     _refuse_pointless(asked, values)
+    _refuse_data_without_source(data, _merge(values, asked))
     _refuse_small_inputs(models, merged := _merge(values, asked))
     return Request(
         models=models,
@@ -163,6 +164,8 @@ def _read_profile(name: str) -> dict[str, Value]:
         )
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProfileError(f"{path} cannot be read: {error.strerror}", hint="make it readable for you") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProfileError(
             f"{path} is not TOML: {error}", hint="mend the line; profiles/quick.toml shows the form"
@@ -209,6 +212,14 @@ def _refuse_pointless(asked: dict[str, Value], profile: dict[str, Value]) -> Non
                 )
 
 
+def _refuse_data_without_source(data: str | None, values: Mapping[str, Value]) -> None:
+    is_folder = values.get("dataset.source", "simulate") == "folder"
+    if is_folder and data is None:
+        raise ProfileError("dataset.source is 'folder', but no folder is given", hint="name it with --data FOLDER")
+    if data is not None and not is_folder:
+        raise ProfileError("--data is given, but dataset.source is 'simulate'", hint="leave one of the two away")
+
+
 def _refuse_small_inputs(models: tuple[str, ...], values: Mapping[str, Value]) -> None:
     for name in models:
         size = values.get(f"train.{name}.input_size", values.get("train.input_size", 0))
@@ -220,8 +231,16 @@ def _refuse_small_inputs(models: tuple[str, ...], values: Mapping[str, Value]) -
 
 
 def _externals(**given: str | None) -> dict[str, Path]:
-    found = {name: Path(path).expanduser().resolve() for name, path in given.items() if path is not None}
-    for name, path in found.items():
-        if not path.exists():
-            raise ProfileError(f"--{name}: {path} does not exist", hint="give the path of an existing folder or file")
-    return found
+    return {name: _existing(name, path) for name, path in given.items() if path is not None}
+
+
+def _existing(name: str, word: str) -> Path:
+    hint = "give the path of an existing folder or file"
+    try:
+        path = Path(word).expanduser().resolve()
+        there = bool(word) and path.exists()
+    except (OSError, RuntimeError) as error:
+        raise ProfileError(f"--{name}: {word} cannot be looked at: {error}", hint=hint) from error
+    if not there:
+        raise ProfileError(f"--{name}: {word!r} does not exist", hint=hint)
+    return path

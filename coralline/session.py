@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from coralline import catalogue, devices, graph, host, runs
 from coralline.code import Code
-from coralline.engines import choose
+from coralline.engines import HOME, choose
 from coralline.errors import CorallineError, DeviceError, EngineError, ImageError, NothingToDoError
 from coralline.notices import Kind, Notice, Notify
 from coralline.plan import Action, Decision, Planner
@@ -61,11 +61,18 @@ def build(request: Request, setting: Setting, notify: Notify) -> tuple[runs.Run,
 
     steps = _draw(request)
     engine = choose(setting.engine, notify)
-    engine, planner = _made_ready(request, setting, engine, steps, notify)
+    with _interruptible():
+        engine, planner = _made_ready(request, setting, engine, steps, notify)
     run = runs.start(setting.artifacts, _described(request, engine))
     cancelled = threading.Event()
     maker = Maker(
-        store=setting.store, engine=engine, run=run, externals=request.externals, notify=notify, cancelled=cancelled
+        store=setting.store,
+        engine=engine,
+        run=run,
+        externals=request.externals,
+        digest=functools.partial(_external_digest, request, setting, notify),
+        notify=notify,
+        cancelled=cancelled,
     )
     with full_disk_told(setting.artifacts), _stopping(cancelled, notify):
         ended = Execution(steps, planner, maker, jobs=setting.jobs or host.cores(), notify=notify).run()
@@ -87,7 +94,7 @@ def _planner(request: Request, setting: Setting, engine: Engine, steps: Mapping[
     return Planner(
         store=setting.store,
         engine=engine,
-        code=Code(catalogue.PROJECT, setting.artifacts / "index" / "code.json"),
+        code=Code(catalogue.PROJECT, HOME / "code.json"),
         external=functools.cache(functools.partial(_external_digest, request, setting, notify)),
         forced=frozenset(forced),
     )
@@ -122,6 +129,8 @@ def _made_ready(
             raise
         notify(Notice(kind=Kind.WARNING, text=f"not in containers: {error.message}; using the local engine"))
         return _made_ready(request, setting, choose("local", notify), steps, notify)
+    if images:
+        _check_demands(request, planner.plan(steps))  # the vendor's image may have turned out to be out of reach
     return engine, planner
 
 
@@ -155,7 +164,8 @@ def _check_demands(request: Request, decided: Mapping[str, Decision]) -> None:
         need = decision.step.variant.needs
         asked = (need == "gpu" and request.gpus) or (need == "edgetpu" and request.demand_edgetpu)
         if decision.action is Action.BLOCKED and need is not None and asked:
-            raise DeviceError(decision.reason, hint=devices.remedy(need))
+            absent = devices.missing(need)
+            raise DeviceError(absent or decision.reason, hint=devices.remedy(need, present=absent is None))
 
 
 def _check_room(artifacts: Path) -> None:
@@ -166,6 +176,16 @@ def _check_room(artifacts: Path) -> None:
         place = place.parent
     if shutil.disk_usage(place).free < LEAST_FREE_BYTES:
         raise no_room(artifacts)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM end preparations as Ctrl-C does, so that builders are not left behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@
     partial/KEY/     checkpoints of resumable steps
     last/LABEL       the key last used for a step, so that a new key can be explained
     locks/KEY        held by the process that makes KEY; the kernel lets go when it dies
-    quarantine/      what was found broken
+    quarantine/      what was found broken, or made again with --from
     runs/ID/         plans, logs and keys of runs (see runs.py)
     index/           memories that can be thrown away
 
@@ -64,18 +64,14 @@ class Store:
         self.root = root
 
     def find(self, key: str) -> Artifact | None:
-        """Return the artifact of `key`, or None; one with an unreadable record is put in quarantine and is absent."""
+        """Return the artifact of `key`, or None; one with an unreadable record counts as absent. Moves nothing."""
         home = self.root / "objects" / key
         try:
             record = json.loads((home / RECORD).read_bytes())
             if record["key"] == key and record["digest"]:
                 return Artifact(key, home, record)
-        except FileNotFoundError:
-            if not home.exists():
-                return None
-        except (ValueError, KeyError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             pass
-        self.quarantine(home)
         return None
 
     def last(self, label: str) -> Artifact | None:
@@ -107,6 +103,8 @@ class Store:
             if not held:
                 yield None
                 return
+            if self.find(key) is None:  # nobody else can be publishing it now: what is there is broken
+                self._put_aside(self.root / "objects" / key)
             folder = self.root / "building" / key
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -142,11 +140,11 @@ class Store:
         """Remove the checkpoints of a finished step."""
         shutil.rmtree(self.root / "partial" / key, ignore_errors=True)
 
-    def quarantine(self, home: Path) -> None:
-        """Move a broken artifact aside, where somebody may look at it."""
+    def _put_aside(self, home: Path) -> None:
+        """Move an artifact aside, where somebody may look at it and whoever still reads it can go on."""
         aside = self.root / "quarantine" / f"{home.name}.{time.time_ns()}"
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
+        if home.exists():
+            aside.parent.mkdir(parents=True, exist_ok=True)
             home.rename(aside)
 
     def _rename(self, folder: Path, key: str, record: dict[str, Any]) -> Artifact:
@@ -158,6 +156,7 @@ class Store:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
             _exchange(folder, home)  # made again on purpose: the newer one counts, and neither is ever absent
+            self._put_aside(folder)  # another run may be reading the older one
         _sync_folder(home.parent)
         return Artifact(key, home, record)
 

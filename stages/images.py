@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import struct
 import zlib
@@ -23,6 +24,7 @@ from PIL import Image
 from stages.contract import InputError, Step
 
 HEADER = ["split", "class", "label", "path", "sha256"]
+MAX_BYTES = 2**27  # of a file; more than uncompressed pixels of the largest image take
 MAX_PIXELS = 2**25  # 100 MB decoded; a larger "event" is a decompression bomb or a mistake
 COLOUR_TYPES = {0: "greyscale", 2: "RGB", 3: "palette", 4: "greyscale with alpha", 6: "RGB with alpha"}  # PNG 11.2.1
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
@@ -31,10 +33,11 @@ Pixels = NDArray[np.uint8]
 
 
 class Row(NamedTuple):
-    """One image: its path below the data set's root, with forward slashes, and its class as an index."""
+    """One image: its path below the data set's root, with forward slashes, its class as an index, its digest."""
 
     path: str
     label: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class ImageSet:
         if self.root not in place.parents:
             raise _bad_image(row.path, "it lies outside the data set's folder")
         try:
-            return _decode(place, size)
+            return _decode(place, size, row.sha256)
         except FileNotFoundError:
             raise _bad_image(row.path, "the file is missing") from None
         except BROKEN as error:
@@ -145,15 +148,18 @@ def _largest_remainders(sizes: Dict[int, int], count: int) -> Dict[int, int]:
     return given
 
 
-def _decode(place: Path, size: int) -> Pixels:
+def _decode(place: Path, size: int, sha256: str) -> Pixels:
     with place.open("rb") as file:
-        _check_header(file.read(26))
-        file.seek(0)
-        with Image.open(file, formats=("PNG",)) as image:
-            image.load()
-            if image.size != (size, size):
-                image = image.resize((size, size), Image.Resampling.BILINEAR)  # noqa: PLW2901
-            return np.asarray(image, dtype=np.uint8)
+        content = file.read(MAX_BYTES + 1)
+    _check_header(content[:26])
+    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+        image.load()
+        if image.size != (size, size):
+            image = image.resize((size, size), Image.Resampling.BILINEAR)  # noqa: PLW2901
+        pixels = np.asarray(image, dtype=np.uint8)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError("it changed since the data set was looked at")
+    return pixels
 
 
 def _check_header(header: bytes) -> None:
@@ -216,10 +222,10 @@ def _read_rows(path: Path, classes: Sequence[str]) -> Dict[str, Tuple[Row, ...]]
 def _parse(path: Path, line: Sequence[str], classes: Sequence[str]) -> Tuple[str, Row]:
     if len(line) != len(HEADER):
         raise _malformed(path, "%d columns expected in %r" % (len(HEADER), line))
-    split, name, label, place, _digest = line
+    split, name, label, place, digest = line
     if name not in classes or label != str(classes.index(name)):
         raise _malformed(path, "class '%s' with label '%s' is not in dataset.json" % (name, label))
     parts = PurePosixPath(place)
     if not place or parts.is_absolute() or ".." in parts.parts or "\0" in place or "\\" in place:
         raise _malformed(path, "path %r leaves the data set's folder" % place)
-    return split, Row(place, int(label))
+    return split, Row(place, int(label), digest)

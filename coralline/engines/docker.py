@@ -62,12 +62,14 @@ class DockerEngine:
 
     def replay(self, job: Job) -> str:
         """Return the `docker run` command of the step."""
-        return self._container(job, self._image_id(job)).command_line()
+        with _docker_trouble():
+            return self._container(job, self._image_id(job)).command_line()
 
     def run(self, job: Job, on_event: OnEvent, cancelled: threading.Event) -> Outcome:
         """Run the step in a container of its own, which is gone on return."""
         base.write_step(job, container.inside(job))
-        planned = self._container(job, self._image_id(job))
+        with _docker_trouble():
+            planned = self._container(job, self._image_id(job))
         listener = base.Listener(job.log, on_event)
         try:
             with _docker_trouble():

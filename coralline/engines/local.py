@@ -7,6 +7,8 @@ there is no read-only root and no memory limit, and the network is only cut wher
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import os
 import platform
 import shlex
@@ -45,12 +47,9 @@ class LocalEngine:
     def recipe(self, image: str) -> dict[str, Any]:
         """Return the lock, the Python that runs it, and the platform."""
         platform_name = f"{sys.platform}-{platform.machine()}"
-        return {
-            "engine": self.name,
-            "lock": self._environment(image).digest,
-            "python": PYTHON,
-            "platform": platform_name,
-        }
+        told = {"lock": self._environment(image).digest, "python": PYTHON, "platform": platform_name}
+        compiler = shutil.which("edgetpu_compiler") if image == "compile" else None
+        return told | ({} if compiler is None else {"compiler": _digest_of_file(compiler)})
 
     def blocked(self, image: str) -> str | None:
         """Images that hold more than Python packages have no local form, unless the vendor's program is installed."""
@@ -79,6 +78,8 @@ class LocalEngine:
         """Run the step as a process group of its own, which a closed standard input ends."""
         step = write_step(job, Places.of_host(job))
         listener = Listener(job.log, on_event)
+        if not _unplugged():
+            on_event({"event": "warning", "message": "the network stays open: this host lets no user cut it off"})
         with tempfile.TemporaryDirectory(prefix="coralline-") as scratch:
             process = subprocess.Popen(
                 self._command(job),
@@ -137,14 +138,21 @@ class LocalEngine:
         return Environment(image, lock, self._home)
 
 
-def _unplugged() -> list[str]:
+@functools.cache
+def _digest_of_file(path: str) -> str:
+    with open(os.path.realpath(path), "rb") as file:  # noqa: PTH123 - which() gives words
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.cache
+def _unplugged() -> tuple[str, ...]:
     """Cut the network off where the kernel lets this user make a network namespace."""
-    prefix = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-current-user", "--net"]
+    prefix = ("unshare", "--net") if os.geteuid() == 0 else ("unshare", "--user", "--map-current-user", "--net")
     try:
         allowed = subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
-        return []
-    return prefix if allowed else []
+        return ()
+    return prefix if allowed else ()
 
 
 def _pump(stream: Any, take: Any) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 UNMADE = "not made yet"
 LABEL = "coralline.recipe"
-FAILURE_VALID_S = 86_400.0  # a vendor that did not answer is asked again a day later
+FAILURE_VALID_S = 3_600.0  # a vendor that did not answer is asked again an hour later
 OWN_AUTHORITIES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 PASSED_ON = ("PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 BASE = re.compile(r"^ARG BASE=coralline-base:(\w+)$", re.MULTILINE)
@@ -194,7 +194,11 @@ class Images:
 
     def _remember(self, name: str, error: ImageError) -> None:
         if self.is_vendor(name):
-            failed = {"recipe_digest": self._failure_recipe(name), "reason": error.message, "time": self._clock()}
+            failed = {
+                "recipe_digest": self._failure_recipe(name),
+                "reason": f"{error.message}; `./run image.build {name}` asks again",
+                "time": self._clock(),
+            }
             built.save(self._failure(name), failed)
 
     def base_path(self, name: str) -> Path:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+CREDENTIALS = re.compile(r"//[^/@\s]*@")  # in the address of an index or a proxy; a log must not keep them
 TAIL = 200  # lines in which the reason of a failure is looked for
 BLOCKED = "coralline-blocked: "  # as docker/fetch.py says it
 NETWORK = re.compile(
@@ -99,7 +100,7 @@ def run(
             env=environment(builder),
         ) as process,
     ):
-        file.write(f"> {shlex.join(command)}\n".encode())
+        file.write(f"> {CREDENTIALS.sub('//', shlex.join(command))}\n".encode())
         watch = threading.Timer(limit_s or 0, process.kill)
         try:
             if limit_s is not None:

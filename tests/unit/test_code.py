@@ -55,7 +55,8 @@ def test_patterns_follow_the_parameters(root: Path) -> None:
     assert "stages/models/deep_net.py" in found
 
 
-def test_what_was_read_is_remembered_until_it_changes(root: Path) -> None:
+def test_what_was_read_is_remembered_until_it_changes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coralline.code.FRESH_NS", 0)  # nobody can set back the time of a file's last change
     code = Code(root, root / "index" / "memory.json")
     before = code.of_step(spec("paint"), {})
     code.remember()

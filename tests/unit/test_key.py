@@ -71,3 +71,11 @@ def test_the_encoding_of_keys_stands_still() -> None:
         "missing": {},
     }
     assert key.key_of(told) == "dd609482f0bf5fee8a3e0cec1511d66d4f9482de826faa693d20684cc3a3a6dc"
+
+
+@given(parts, st.text("xyz", min_size=1, max_size=3), values)
+def test_a_change_is_named_before_what_came_with_it(old: dict[str, Any], name: str, value: object) -> None:
+    new = copy.deepcopy(old)
+    new["parameters"] = {"aa": value} | old["parameters"] | {"source " + name: "new"}
+    old["parameters"]["source " + name] = "old"
+    assert key.difference(old, new) == f"parameter train.source {name} old -> new"

@@ -18,8 +18,10 @@ from coralline.make import Maker
 from coralline.notices import Kind, Notice
 from coralline.plan import Action, Decision, Planner
 from coralline.store import Store
+from stages.spec import Input
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from coralline.graph import Step
@@ -40,11 +42,14 @@ class House:
         self.told: list[Notice] = []
         self.cancelled = threading.Event()
         self.device: dict[str, str] = {}
+        self.externals: dict[str, Input] = {}
+        self.digest: Callable[[str], str] = str
 
     def steps(self, **changed: Any) -> dict[str, Step]:
-        return {
+        drawn = {
             name: step(of, **({"size": changed[name]} if name in changed else {})) for name, of in self.specs.items()
         }
+        return {name: replace(one, externals=self.externals) for name, one in drawn.items()}
 
     def planner(self, forced: frozenset[str] = frozenset()) -> Planner:
         code = Code(self.root, self.store.root / "index" / "code.json")
@@ -67,7 +72,8 @@ class House:
             store=self.store,
             engine=self.engine,
             run=self.record,
-            externals={},
+            externals=dict.fromkeys(self.externals, self.root / "data"),
+            digest=self.digest,
             notify=self.told.append,
             cancelled=self.cancelled,
         )
@@ -251,6 +257,19 @@ def test_measuring_steps_run_alone(tmp_path: Path) -> None:
     assert all(len(group) == 1 for group in together if group & {"b", "d"})
 
 
+def test_what_was_made_from_data_that_changed_meanwhile_is_refused(house: House) -> None:
+    house.specs = {"first": spec("first")}
+    house.externals = {"data": Input(external="data")}
+    (house.root / "data").mkdir()
+    (house.root / "data" / "out.json").write_text("{}")
+    house.digest = lambda _name: "changed"
+    error = house.run().errors["first"]
+    assert isinstance(error, ProfileError)
+    assert error.message == "first: --data changed while it was read"
+    house.digest = str
+    assert not house.run().errors
+
+
 def test_two_runs_at_once_make_everything_once(house: House) -> None:
     def slow(job: Job) -> Outcome:
         time.sleep(0.2)
@@ -285,7 +304,7 @@ def test_the_record_says_what_from_what_and_where(house: House) -> None:
 def test_numbers_of_another_host_are_not_reused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.specs = {"first": spec("first", measures=True)}
     house.run()
-    monkeypatch.setattr("coralline.host.fingerprint", lambda: "another")
+    monkeypatch.setattr("coralline.host.fingerprint", lambda _device: "another")
     assert house.plan()["first"].reason == "host: measured on another machine"
 
 

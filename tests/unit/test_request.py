@@ -106,3 +106,14 @@ def test_from_takes_in_all_that_follows() -> None:
     assert "train/inceptionv3" not in again
     assert {"convert/inceptionv3/dynamic", "benchmark/inceptionv3/dynamic/tflite-cpu", "report"} <= again
     assert "benchmark/inceptionv3/float32-keras/keras-cpu" not in again
+
+
+@pytest.mark.parametrize("word", ["", "~nobody-of-this-name/images", "/proc/1/root/nothing", "nowhere/at/all"])
+def test_a_data_folder_that_cannot_be_looked_at_is_refused(word: str) -> None:
+    assert refused(model="inceptionv3", data=word).message.startswith("--data: ")
+
+
+def test_data_and_its_source_must_agree(tmp_path: Path) -> None:
+    error = refused(model="inceptionv3", data=str(tmp_path), settings=["dataset.source=simulate"])
+    assert error.message == "--data is given, but dataset.source is 'simulate'"
+    assert "--data FOLDER" in refused(model="inceptionv3", settings=["dataset.source=folder"]).hint

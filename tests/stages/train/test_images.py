@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROWS = st.lists(st.integers(0, 4), min_size=5, max_size=200).map(
-    lambda labels: [Row(f"train/c{label}/{index}.png", label) for index, label in enumerate(labels)]
+    lambda labels: [Row(f"train/c{label}/{index}.png", label, "") for index, label in enumerate(labels)]
 )
 
 
@@ -239,14 +239,14 @@ def test_a_draw_depends_on_paths_and_seed_alone(rows: list[Row], seed: int, rand
 
 
 def test_purposes_and_seeds_draw_independently() -> None:
-    rows = [Row(f"{index}.png", 0) for index in range(1000)]
+    rows = [Row(f"{index}.png", 0, "") for index in range(1000)]
     draws = [set(stratified(rows, *what, count=100)) for what in (("a", 1), ("b", 1), ("a", 2))]
     assert all(len(one & other) < 30 for one in draws for other in draws if one is not other)  # 10 expected, sigma 3
 
 
 def test_a_draw_without_a_size_is_a_mistake() -> None:
     with pytest.raises(TypeError):
-        stratified([Row("a", 0)], "calibration", 1)
+        stratified([Row("a", 0, "")], "calibration", 1)
 
 
 def test_long_lists_are_cut_with_a_count() -> None:
