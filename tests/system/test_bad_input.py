@@ -200,6 +200,6 @@ def test_a_python_without_wheels_for_tensorflow_is_named(copy: Path, tmp_path: P
 
 
 def test_debug_shows_where_an_error_was_raised(lab: Lab) -> None:
-    done = lab.run("all", "--model", "inception3", "--debug", code=1)
+    done = lab.run("all", "--model", "inception3", "--debug", code=2)
     assert "Traceback" in done.stderr
     assert "ProfileError" in done.stderr
