@@ -84,9 +84,12 @@ def test_a_python_that_is_too_old_does_not_count(bare: Path, tmp_path: Path) -> 
     for name in ("python3", "python3.11"):
         (tmp_path / "bin" / name).write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / "bin" / name).chmod(0o755)
-    done = started([bare / "run", "all"], tmp_path, PATH=str(tmp_path / "bin"), CORALLINE_PYTHON="python3")
+    done = started([bare / "run", "all"], tmp_path, PATH=str(tmp_path / "bin"))
     assert done.returncode == 4
     assert done.stderr.startswith("error: neither Python 3.11 nor Docker is here\n  install ")
+    done = started([bare / "run", "all"], tmp_path, PATH=str(tmp_path / "bin"), CORALLINE_PYTHON="python3")
+    assert done.returncode == 4
+    assert done.stderr.startswith("error: CORALLINE_PYTHON=python3 is no Python of at least 3.11\n  unset it")
 
 
 def test_without_network_it_says_that_the_host_environment_cannot_be_made(bare: Path, tmp_path: Path) -> None:

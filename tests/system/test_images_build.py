@@ -128,7 +128,7 @@ def test_an_unreachable_vendor_is_said_within_seconds_and_remembered(project: Pa
     with pytest.raises(ImageError, match=r"cannot be fetched from vendor\.invalid") as caught:
         images.build(name, ignore)
     assert time.monotonic() - started < 30
-    assert images.unavailable(name) == caught.value.message
+    assert images.unavailable(name) == f"{caught.value.message}; `./run image.build {name}` asks again"
     assert images.find(name) is None
 
 
