@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import secrets
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -34,7 +33,6 @@ class Run:
 
     def save(self) -> None:
         """Write the run as it stands; a reader sees this or the one before."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         document = {
             "schema": "coralline.run",
             "version": 1,
@@ -49,9 +47,17 @@ class Run:
 
 
 def start(root: Path, request: dict[str, Any]) -> Run:
-    """Begin a run below `root`; names sort by time."""
-    name = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(2)
-    return Run(name, root / "runs" / name, request)
+    """Begin a run below `root`, in a folder that is its own; names sort by the time of their beginning."""
+    while True:
+        seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+        name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds)) + f"-{nanoseconds // 10**6:03}"
+        folder = root / "runs" / name
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            time.sleep(0.001)  # another run began in the same millisecond
+        else:
+            return Run(name, folder, request)
 
 
 def load(root: Path, name: str | None = None) -> Run:

@@ -63,7 +63,8 @@ def build(request: Request, setting: Setting, notify: Notify) -> tuple[runs.Run,
     engine = choose(setting.engine, notify)
     with _interruptible():
         engine, planner = _made_ready(request, setting, engine, steps, notify)
-    run = runs.start(setting.artifacts, _described(request, engine))
+    with full_disk_told(setting.artifacts):
+        run = runs.start(setting.artifacts, _described(request, engine))
     cancelled = threading.Event()
     maker = Maker(
         store=setting.store,

@@ -1,0 +1,31 @@
+"""Runs have names of their own, in the order in which they began."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from coralline import runs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_names_sort_by_the_time_of_their_beginning_also_within_a_second(tmp_path: Path) -> None:
+    names = [runs.start(tmp_path, {}).id for _ in range(100)]
+    assert names == sorted(set(names))
+
+
+def test_runs_that_begin_at_once_share_no_folder(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(lambda _: runs.start(tmp_path, {}).id, range(200)))
+    assert len(set(names)) == 200
+
+
+def test_the_latest_run_that_ended_is_loaded(tmp_path: Path) -> None:
+    first, second, third = (runs.start(tmp_path, {}) for _ in range(3))
+    first.ended = second.ended = True
+    for run in (first, second, third):
+        run.save()
+    assert runs.load(tmp_path).id == second.id
+    assert runs.load(tmp_path, third.id).id == third.id
