@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 OVERHEAD = HOME / "overhead"
 ARTIFACTS, BY_HAND = OVERHEAD / "artifacts", OVERHEAD / "by-hand"
 MODEL, RECIPES = "resnet50v2", "float32,ptq-int8"
+ENGINE = ("--engine", "docker", "--jobs", "1")
 SETTINGS = (
     *("dataset.train_events=300", "dataset.test_events=90", "dataset.size=64", "train.input_size=64", "train.epochs=2"),
     *("convert.calibration_images=32", "benchmark.min_runs=10", "benchmark.min_seconds=0.1"),
@@ -44,7 +45,7 @@ def main() -> None:
     asked.add_argument("--rounds", type=int, default=5)
     rounds = asked.parse_args().rounds
     settings = [word for setting in SETTINGS for word in ("--set", setting)]
-    words = ("all", "--model", MODEL, "--recipes", RECIPES, "--engine", "docker", "--jobs", "1", *settings)
+    words = ("all", "--model", MODEL, "--recipes", RECIPES, "--only", "benchmark", *ENGINE, *settings)
     variables = {"CORALLINE_ARTIFACTS": str(ARTIFACTS)}
     cold = Command((str(PROJECT / "run"), *words), PROJECT, variables, before=_forget)
     cold.run()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, Mapping, Tuple
 
 from stages.contract import InputError
 from stages.models import build, load_models
+from stages.rewrite import rewrite
 from stages.weights import load_weights
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def build_from(description: Mapping[str, Any]) -> Any:
             "set a larger train.input_size",
         ) from error
     set_batchnorm_momentum(model, description["batchnorm_momentum"])
-    return model
+    return rewrite(model)[0] if description.get("rewritten") else model
 
 
 def set_batchnorm_momentum(model: Any, momentum: float) -> None:

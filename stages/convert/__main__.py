@@ -57,6 +57,7 @@ def conversion(source: Source, converted: Converted) -> Dict[str, Any]:
         "output": describe(outputs[0]),
         "operators": operator_counts(model),
         "calibration": converted.calibration,
+        "quantisation": converted.quantisation,
         "size_bytes": len(converted.content),
     }
 

@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Callable, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Collection, List, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
 
 from stages.convert.ranges import Statistics
 from stages.images import ImageSet, Row, as_floats, stratified
-from stages.progress import Progress
 from stages.tflite.model import Model, read_model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.convert.source import Source
+    from stages.progress import Progress
 
 BATCH = 4  # 1 takes a fifth longer; more than 4 gains 5 % and doubles the memory
 
 
-def draw(source: Source, images: ImageSet) -> List[Row]:
-    """Draw the calibration images from the training split, every class in its share, without the validation images."""
-    kept = set(source.validation_images)
+def draw(source: Source, images: ImageSet, reserved: Collection[str] = ()) -> List[Row]:
+    """Draw the calibration images from the training split, every class in its share.
+
+    Validation images and those whose paths are `reserved` are left out.
+    """
+    kept = {*source.validation_images, *reserved}
     rows = [row for row in images.rows("train") if row.path not in kept]
     wanted = int(source.step.parameters["calibration_images"])
     if len(rows) < wanted:
@@ -38,32 +41,42 @@ def draw(source: Source, images: ImageSet) -> List[Row]:
     return stratified(rows, "calibration", int(source.step.parameters["calibration_seed"]), count=wanted)
 
 
-def observe(source: Source, flatbuffer: bytes, images: ImageSet, rows: Sequence[Row]) -> Statistics:
-    """Run the images through the float network and keep each activation's extremes, image by image.
+class Observer:
+    """Runs images through the float network with every tensor kept.
 
-    The result does not depend on the number of threads: batches are cut by position.
+    What it finds does not depend on the number of threads: batches are cut by position.
     """
-    model = read_model(flatbuffer)
-    tensors = activations(model)
-    local = threading.local()
-    progress = Progress(source.step, len(rows), "image", "calibrating")
 
-    def extremes(batch: Sequence[Row]) -> Tuple[NDArray[np.float32], NDArray[np.float32]]:
-        if not hasattr(local, "run"):
-            local.run = _interpreter(flatbuffer, model)
-        pixels = np.zeros((BATCH, source.input_size, source.input_size, 3), np.uint8)
+    def __init__(self, source: Source, flatbuffer: bytes, images: ImageSet) -> None:
+        self.model = read_model(flatbuffer)
+        self._source, self._flatbuffer, self._images = source, flatbuffer, images
+
+    def statistics(self, rows: Sequence[Row], progress: Optional[Progress] = None) -> Statistics:
+        """Keep each activation's extremes, image by image."""
+        tensors = activations(self.model)
+        local = threading.local()
+
+        def task(batch: Sequence[Row]) -> Tuple[NDArray[np.float32], NDArray[np.float32]]:
+            if not hasattr(local, "run"):
+                local.run = _interpreter(self._flatbuffer, self.model)
+            return _extremes(local.run(as_floats(self._pixels(batch))), tensors, len(batch))
+
+        batches = [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
+        lows, highs = [], []
+        with ThreadPoolExecutor(max(1, self._source.step.threads)) as pool:
+            for batch, (low, high) in zip(batches, pool.map(task, batches)):
+                lows.append(low)
+                highs.append(high)
+                if progress is not None:
+                    progress.advance(len(batch))
+        return Statistics(tensors, np.concatenate(lows, axis=1), np.concatenate(highs, axis=1))
+
+    def _pixels(self, batch: Sequence[Row]) -> NDArray[np.uint8]:
+        size = self._source.input_size
+        pixels = np.zeros((BATCH, size, size, 3), np.uint8)
         for place, row in enumerate(batch):
-            pixels[place] = images.load(row, source.input_size)
-        return _extremes(local.run(as_floats(pixels)), tensors, len(batch))
-
-    batches = [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
-    lows, highs = [], []
-    with ThreadPoolExecutor(max(1, source.step.threads)) as pool:
-        for batch, (low, high) in zip(batches, pool.map(extremes, batches)):
-            lows.append(low)
-            highs.append(high)
-            progress.advance(len(batch))
-    return Statistics(tensors, np.concatenate(lows, axis=1), np.concatenate(highs, axis=1))
+            pixels[place] = self._images.load(row, size)
+        return pixels
 
 
 def activations(model: Model) -> Tuple[int, ...]:

@@ -6,26 +6,22 @@ is refused by the Edge TPU's compiler; a function of one fixed shape has none of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tensorflow as tf
 
-if TYPE_CHECKING:
-    from stages.convert.source import Source
 
-
-def converter(source: Source) -> Any:
-    """Make a `TFLiteConverter` for the network, to be set up by the recipe."""
-    size = source.input_size
-    image = tf.TensorSpec([1, size, size, 3], tf.float32, name="image")
-    function = tf.function(lambda pixels: source.model(pixels, training=False)).get_concrete_function(image)
-    made = tf.lite.TFLiteConverter.from_concrete_functions([function], source.model)
+def converter(model: Any) -> Any:
+    """Make a `TFLiteConverter` for a Keras network, to be set up by the recipe."""
+    image = tf.TensorSpec([1, *model.input_shape[1:]], tf.float32, name="image")
+    function = tf.function(lambda pixels: model(pixels, training=False)).get_concrete_function(image)
+    made = tf.lite.TFLiteConverter.from_concrete_functions([function], model)
     # By default the graph takes a detour over a SavedModel on disk: the same operators and weights, five times the
     # time (InceptionV3: 29 s instead of 6 s).
     made.experimental_lower_to_saved_model = False
     return made
 
 
-def float_flatbuffer(source: Source) -> bytes:
+def float_flatbuffer(model: Any) -> bytes:
     """Convert to float32: BatchNorm folded into convolutions, activations fused, nothing quantised."""
-    return bytes(converter(source).convert())
+    return bytes(converter(model).convert())

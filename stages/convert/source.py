@@ -52,7 +52,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Converted:
-    """A TFLite file, and how it was calibrated, if it was."""
+    """A TFLite file, how it was calibrated, if it was, and how its quantisation was searched, if it was."""
 
     content: bytes
     calibration: Optional[Dict[str, Any]] = None
+    quantisation: Optional[Dict[str, Any]] = None

@@ -36,7 +36,7 @@ class Data:
         train = tuple(row for row in everything if row not in kept)
         _check_every_class_trains(images, train)
         validation = tuple(row for row in everything if row in kept)
-        return cls(images, train, validation, images.rows("test"), _digest(step))
+        return cls(images, train, validation, images.rows("test"), digest(step))
 
 
 def _check_every_class_trains(images: ImageSet, train: Tuple[Row, ...]) -> None:
@@ -49,7 +49,7 @@ def _check_every_class_trains(images: ImageSet, train: Tuple[Row, ...]) -> None:
         )
 
 
-def _digest(step: Step) -> str:
+def digest(step: Step) -> str:
     """Both files together name every image with its SHA-256."""
     folder = step.inputs["dataset"]
     files = [folder / "dataset.json", folder / "images.csv"]

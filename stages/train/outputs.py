@@ -48,7 +48,7 @@ def write_model(out: Path, settings: Settings, data: Data, trained: Trained) -> 
 def write_history(out: Path, trained: Trained) -> None:
     """Write `history.csv`: one line for each epoch; just the header when none was trained."""
     lines = ([entry[name] for name in HISTORY] for entry in trained.history)
-    _write_csv(out / "history.csv", HISTORY, lines)
+    write_table(out / "history.csv", HISTORY, lines)
 
 
 def write_scores(out: Path, scores: Scores, paths: Sequence[str], title: str, training: Dict[str, Any]) -> None:
@@ -61,10 +61,11 @@ def write_scores(out: Path, scores: Scores, paths: Sequence[str], title: str, tr
         [path, label, predicted, *("%.9g" % output for output in outputs)]  # nine digits restore a float32
         for path, label, predicted, outputs in zip(paths, scores.labels, scores.predicted, scores.outputs)
     )
-    _write_csv(out / "predictions.csv", header, lines)
+    write_table(out / "predictions.csv", header, lines)
 
 
-def _write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
+def write_table(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV file that is the same bytes for the same values."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from stages.contract import InputError, Step
 
 if TYPE_CHECKING:
-    from stages.train.settings import Settings
+    from stages.train.settings import Limits
 
 INTERVAL_S = 0.3
 
@@ -19,7 +19,7 @@ INTERVAL_S = 0.3
 class Progress(tf.keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
     """Tells the host of every batch, but not too often, and stops a training whose loss is not finite."""
 
-    def __init__(self, step: Step, settings: Settings, steps: int) -> None:
+    def __init__(self, step: Step, settings: Limits, steps: int) -> None:
         super().__init__()
         self._step, self._settings, self._steps = step, settings, steps
         self._epoch = 0
@@ -48,7 +48,7 @@ class Progress(tf.keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
         self._told_at = time.monotonic()
 
 
-def check_finite(loss: float, epoch: int, settings: Settings) -> None:
+def check_finite(loss: float, epoch: int, settings: Limits) -> None:
     """Demand a loss that is a number.
 
     Raises:
@@ -57,5 +57,5 @@ def check_finite(loss: float, epoch: int, settings: Settings) -> None:
     if not math.isfinite(loss):
         raise InputError(
             "the loss of %s is not finite in epoch %d: the training has diverged" % (settings.model, epoch),
-            "lower train.learning_rate (now %g)" % settings.learning_rate,
+            "lower %s.learning_rate (now %g)" % (settings.stage, settings.learning_rate),
         )

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 
 if TYPE_CHECKING:
-    from stages.train.settings import Settings
+    from stages.train.settings import Limits
 
 PLATEAU_DELTA = 1e-4  # Keras' default min_delta of ReduceLROnPlateau
 
@@ -27,7 +27,7 @@ class Schedule:
     plateau_loss: Optional[float] = None
     plateau_wait: int = 0
 
-    def update(self, loss: float, settings: Settings) -> None:
+    def update(self, loss: float, settings: Limits) -> None:
         """Take the validation loss of the next epoch."""
         self.epoch += 1
         self.stop_wait += 1
@@ -35,11 +35,11 @@ class Schedule:
             self.best_loss, self.best_epoch, self.stop_wait = loss, self.epoch, 0
         self._watch_plateau(loss, settings)
 
-    def is_over(self, settings: Settings) -> bool:
+    def is_over(self, settings: Limits) -> bool:
         """Whether no further epoch is to be trained."""
         return self.epoch >= settings.epochs or self.stopped_early(settings)
 
-    def stopped_early(self, settings: Settings) -> bool:
+    def stopped_early(self, settings: Limits) -> bool:
         """Whether the validation loss has not improved for too long."""
         return self.stop_wait >= settings.stop_patience
 
@@ -52,7 +52,7 @@ class Schedule:
         """Take back what `as_json` gave."""
         return cls(**told)
 
-    def _watch_plateau(self, loss: float, settings: Settings) -> None:
+    def _watch_plateau(self, loss: float, settings: Limits) -> None:
         if self.plateau_loss is None or loss < self.plateau_loss - PLATEAU_DELTA:
             self.plateau_loss, self.plateau_wait = loss, 0
             return

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Mapping
+from typing import Any, ClassVar, Mapping
 
 from stages.contract import InputError
 from stages.models import load_models
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What `stages/train/spec.py` declares; the meaning of each is written there."""
+class Limits:
+    """What a schedule and its progress must know of a training, whichever stage it is of."""
 
+    stage: ClassVar[str]
     model: str
     epochs: int
-    batch: int
-    seed: int
     learning_rate: float
     reduce_factor: float
     reduce_patience: int
     stop_patience: int
+
+
+@dataclass(frozen=True)
+class Settings(Limits):
+    """What `stages/train/spec.py` declares; the meaning of each is written there."""
+
+    stage: ClassVar[str] = "train"
+    batch: int
+    seed: int
     validation_share: float
     input_size: int
     batchnorm_momentum: float

@@ -10,6 +10,6 @@ from stages.convert.source import Converted, Source
 
 def convert(source: Source) -> Converted:
     """Convert with weights quantised."""
-    made = converter(source)
+    made = converter(source.model)
     made.optimizations = [tf.lite.Optimize.DEFAULT]
     return Converted(bytes(made.convert()))

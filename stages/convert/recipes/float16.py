@@ -10,7 +10,7 @@ from stages.convert.source import Converted, Source
 
 def convert(source: Source) -> Converted:
     """Convert with weights rounded to float16."""
-    made = converter(source)
+    made = converter(source.model)
     made.optimizations = [tf.lite.Optimize.DEFAULT]
     made.target_spec.supported_types = [tf.float16]
     return Converted(bytes(made.convert()))

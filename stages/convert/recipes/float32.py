@@ -8,4 +8,4 @@ from stages.convert.source import Converted, Source
 
 def convert(source: Source) -> Converted:
     """Convert as it is."""
-    return Converted(float_flatbuffer(source))
+    return Converted(float_flatbuffer(source.model))

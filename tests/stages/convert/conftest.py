@@ -40,3 +40,9 @@ def inception(tmp_path_factory: pytest.TempPathFactory, blobs: Path) -> Path:
 def efficientnet(tmp_path_factory: pytest.TempPathFactory, blobs: Path) -> Path:
     """EfficientNetV2B0 at 32 px: squeeze-excite blocks, swish and depthwise convolutions."""
     return make_trained(tmp_path_factory.mktemp("trained") / "efficientnetv2b0", blobs, "efficientnetv2b0", 32)
+
+
+@pytest.fixture(scope="session")
+def resnet(tmp_path_factory: pytest.TempPathFactory, blobs: Path) -> Path:
+    """ResNet50V2 at 32 px: BatchNorm before the convolutions."""
+    return make_trained(tmp_path_factory.mktemp("trained") / "resnet50v2", blobs, "resnet50v2", 32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +12,10 @@ import pytest
 import tensorflow as tf
 
 from stages.contract import InputError, Step
+from stages.convert import tuned
 from stages.convert.__main__ import main
 from stages.convert.calibration import draw
+from stages.convert.judge import judging_rows
 from stages.convert.source import Source
 from stages.images import ImageSet, as_floats
 from stages.tflite.model import Model, float_tensors, read_model
@@ -61,7 +63,7 @@ def convert(out: Path, trained: Path, dataset: Path, recipe: str, *, threads: in
     step = Step(
         stage="convert",
         label="convert",
-        parameters={"recipe": recipe, "calibration_images": 40, "calibration_seed": 1, **values},
+        parameters={"recipe": recipe, "calibration_images": 40, "calibration_seed": 1, "judging_images": 12, **values},
         threads=threads,
         inputs={"model": trained, "dataset": dataset},
         out=out,
@@ -85,7 +87,7 @@ def drawn(out: Path, dataset: Path, *, wanted: int, seed: int) -> tuple[list[str
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory, inception: Path, blobs: Path) -> dict[str, Made]:
     folder = tmp_path_factory.mktemp("made")
-    recipes = ("float32", "float16", "dynamic", "ptq-int8")
+    recipes = ("float32", "float16", "dynamic", "ptq-int8-stock", "ptq-int8")
     return {recipe: convert(folder / recipe, inception, blobs, recipe) for recipe in recipes}
 
 
@@ -119,7 +121,7 @@ def test_float32_says_what_the_network_says(made: dict[str, Made], pictures: np.
     assert np.abs(run(made["float32"].content, pictures) - truth).max() < 1e-4
 
 
-@pytest.mark.parametrize("recipe", ["float16", "dynamic", "ptq-int8"])
+@pytest.mark.parametrize("recipe", ["float16", "dynamic", "ptq-int8-stock", "ptq-int8"])
 def test_a_quantised_file_predicts_what_the_network_predicts(
     made: dict[str, Made], pictures: np.ndarray, truth: np.ndarray, recipe: str
 ) -> None:
@@ -134,7 +136,7 @@ def test_sizes_fall_with_the_bits_of_the_weights(made: dict[str, Made]) -> None:
     assert sizes["ptq-int8"] == pytest.approx(sizes["float32"] / 4, rel=0.05)
 
 
-@pytest.mark.parametrize("recipe", ["float32", "float16", "dynamic", "ptq-int8"])
+@pytest.mark.parametrize("recipe", ["float32", "float16", "dynamic", "ptq-int8-stock", "ptq-int8"])
 def test_the_record_describes_the_file(made: dict[str, Made], recipe: str) -> None:
     one = made[recipe]
     assert one.record["numbers"] == [
@@ -153,8 +155,76 @@ def test_the_record_describes_the_file(made: dict[str, Made], recipe: str) -> No
     assert sum(entry["count"] for entry in one.conversion["operators"]) == len(one.model.main.operators)
 
 
-def test_full_int8_leaves_no_float_tensor(made: dict[str, Made]) -> None:
-    assert float_tensors(made["ptq-int8"].model) == []
+@pytest.mark.parametrize("recipe", ["ptq-int8-stock", "ptq-int8"])
+def test_full_int8_leaves_no_float_tensor(made: dict[str, Made], recipe: str) -> None:
+    assert float_tensors(made[recipe].model) == []
+
+
+def test_the_stock_way_makes_the_same_operators(made: dict[str, Made]) -> None:
+    assert made["ptq-int8-stock"].operators == made["ptq-int8"].operators
+    assert made["ptq-int8-stock"].conversion["quantisation"] is None
+
+
+def test_the_search_says_what_it_tried_and_chose(made: dict[str, Made]) -> None:
+    told = made["ptq-int8"].conversion["quantisation"]
+    assert told["judging_images"] == 12
+    assert told["of_them_kept_for_validation"] == 6
+    assert len(told["candidates"]) == 8
+    assert told["candidates"][0] == told["chosen"]
+    assert [one["regret"] for one in told["candidates"]] == sorted(one["regret"] for one in told["candidates"])
+    assert told["float32"]["agreement"] == 1
+    assert told["remedies"][0]["remedy"] == "minimum and maximum"
+    assert len(told["worst_activations"]) == 12
+
+
+def test_images_that_judge_calibrate_nothing(made: dict[str, Made], inception: Path, blobs: Path) -> None:
+    step = Step("", "", {"judging_images": 30}, 1, {"dataset": blobs}, inception, None)
+    kept = json.loads((inception / "model.json").read_text())["validation_images"]
+    judging = [row.path for row in judging_rows(Source(step, None, {"validation_images": kept}), ImageSet.read(step))]
+    assert set(kept) < set(judging)
+    assert len(set(judging)) == 30
+    first = judging_rows(
+        Source(replace(step, parameters={"judging_images": 12}), None, {"validation_images": kept}), ImageSet.read(step)
+    )
+    assert not {row.path for row in first} & set(made["ptq-int8"].conversion["calibration"]["images"])
+
+
+def test_at_least_half_of_the_training_images_are_left_to_calibrate_with(tmp_path: Path, blobs: Path) -> None:
+    step = Step("", "", {"judging_images": 500}, 1, {"dataset": blobs}, tmp_path, None)
+    assert len(judging_rows(Source(step, None, {"validation_images": []}), ImageSet.read(step))) == 30
+
+
+def test_pre_activation_batchnorm_becomes_depthwise(tmp_path: Path, resnet: Path, blobs: Path) -> None:
+    one = convert(tmp_path / "out", resnet, blobs, "ptq-int8", calibration_images=16)
+    assert "DEPTHWISE_CONV_2D" in one.operators
+    assert "MUL" not in one.operators
+    assert float_tensors(one.model) == []
+    told = one.conversion["quantisation"]
+    assert [step["remedy"] for step in told["remedies"]][:2] == [
+        "minimum and maximum",
+        "17 BatchNorm as depthwise convolution",
+    ]
+    assert told["chosen"]["regret"] <= min(step["regret"] for step in told["remedies"])
+
+
+def test_calibration_goes_on_until_ranges_and_score_have_converged(
+    tmp_path: Path, efficientnet: Path, blobs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuned, "FIRST_ROUND", 10)
+    monkeypatch.setattr(tuned, "CONVERGED_WIDTH", 10.0)
+    monkeypatch.setattr(tuned, "CONVERGED_REGRET", 1.0)
+    one = convert(tmp_path / "out", efficientnet, blobs, "ptq-int8")
+    calibration = one.conversion["calibration"]
+    assert [entry["images"] for entry in calibration["convergence"]] == [10, 20]  # of 40 asked for
+    assert (len(calibration["images"]), calibration["asked"]) == (20, 40)
+    assert calibration["convergence"][0]["change_of_ranges"] is None
+    assert 0 < calibration["convergence"][1]["change_of_ranges"] < 0.5
+    # A static batch leaves no shape arithmetic in squeeze-excite blocks.
+    assert one.operators.keys() == {
+        *("ADD", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "LOGISTIC", "MEAN", "MUL", "QUANTIZE", "SOFTMAX")
+    }
+    assert float_tensors(one.model) == []
+    assert "swish inputs cut at -8" in [step["remedy"] for step in one.conversion["quantisation"]["remedies"]]
 
 
 def test_full_int8_takes_the_bytes_of_an_image_as_they_are(made: dict[str, Made]) -> None:
@@ -203,7 +273,7 @@ def test_calibration_draws_each_class_alike_and_no_validation_image(made: dict[s
     assert made["ptq-int8"].record["facts"]["calibration_images"] == 40
     assert not set(calibration["images"]) & set(kept)
     classes = [path.split("/")[1] for path in calibration["images"]]
-    # 54 images are left: 20 + 20 + 14, of which 40 are drawn in proportion.
+    # 48 images are left of 60: 6 were kept for validation, all of nc, and 6 more judge: 2 + 2 + 2.
     assert {name: classes.count(name) for name in set(classes)} == {"cc_numu": 15, "cc_nue": 15, "nc": 10}
 
 
@@ -220,27 +290,9 @@ def test_too_few_images_are_all_used_with_a_warning(tmp_path: Path, blobs: Path)
 
 
 def test_progress_counts_the_calibration_images(made: dict[str, Made]) -> None:
-    told = [event for event in made["ptq-int8"].events if event["event"] == "progress"]
+    told = [event for event in made["ptq-int8"].events if event.get("unit") == "image"]
     assert (told[0]["done"], told[-1]["done"]) == (0, 40)
-    assert {(event["total"], event["unit"]) for event in told} == {(40, "image")}
-
-
-def test_a_static_batch_leaves_no_shape_arithmetic_in_squeeze_excite_blocks(
-    tmp_path: Path, efficientnet: Path, blobs: Path
-) -> None:
-    one = convert(tmp_path / "out", efficientnet, blobs, "ptq-int8", calibration_images=8)
-    assert one.operators.keys() == {
-        "ADD",
-        "CONV_2D",
-        "DEPTHWISE_CONV_2D",
-        "FULLY_CONNECTED",
-        "LOGISTIC",
-        "MEAN",
-        "MUL",
-        "QUANTIZE",
-        "SOFTMAX",
-    }
-    assert float_tensors(one.model) == []
+    assert {event["total"] for event in told} == {40}
 
 
 def test_an_unknown_recipe_is_the_users_error(tmp_path: Path, inception: Path, blobs: Path) -> None:

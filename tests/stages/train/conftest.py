@@ -14,6 +14,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # deprecations inside these packages as they are imported: theirs to mend
     import matplotlib.figure  # noqa: F401
     import tensorflow as tf
+    import tensorflow_model_optimization  # noqa: F401
 
     tf.keras.utils.set_random_seed(1)  # op determinism refuses unseeded randomness
     tf.config.experimental.enable_op_determinism()
@@ -32,3 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of 3 classes, 16 px: 20 training and 8 test images of each."""
     return make_dataset(tmp_path_factory.mktemp("blobs"), size=16)
+
+
+@pytest.fixture(scope="session")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with 32 px, the smallest that real networks take."""
+    return make_dataset(tmp_path_factory.mktemp("wide"), size=32)

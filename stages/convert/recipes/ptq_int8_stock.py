@@ -1,0 +1,44 @@
+"""ptq-int8-stock: full int8 exactly as TensorFlow's converter does it, so that everybody sees the difference."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Iterator, List
+
+import numpy as np
+import tensorflow as tf
+
+from stages.convert.calibration import draw
+from stages.convert.network import converter
+from stages.convert.source import Converted, Source
+from stages.images import as_floats
+from stages.progress import Progress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def convert(source: Source) -> Converted:
+    """Convert with the calibration images as representative data set: ranges from minimum to maximum."""
+    images = source.images()
+    rows = draw(source, images)
+    progress = Progress(source.step, len(rows), "image", "calibrating")
+
+    def representative() -> Iterator[List[NDArray[Any]]]:
+        for row in rows:
+            yield [as_floats(images.load(row, source.input_size))[np.newaxis]]
+            progress.advance()
+
+    made = converter(source.model)
+    made.optimizations = [tf.lite.Optimize.DEFAULT]
+    made.representative_dataset = representative
+    made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    made.inference_input_type = made.inference_output_type = tf.uint8
+    calibration = {
+        "images": [row.path for row in rows],
+        "seed": source.step.parameters["calibration_seed"],
+        "asked": source.step.parameters["calibration_images"],
+    }
+    with warnings.catch_warnings():  # it asks for statistics of inputs although it is given images
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
+        return Converted(bytes(made.convert()), calibration)

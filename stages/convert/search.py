@@ -1,0 +1,73 @@
+"""Looks for the int8 file that says what the float network says: candidates are made, scored, and the best one kept.
+
+A candidate is a range rule with or without sequential bias correction. Which one wins differs between networks, between
+trainings of one and between draws of calibration images, so none is fixed: each draw is judged anew. Where none keeps
+what the float network can do, the ranges of the best one's noisiest activations are searched group by group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Dict, List, Set, Tuple
+
+from stages.convert.bias import correct_biases
+from stages.convert.int8 import quantise
+from stages.convert.ranges import RULES, Ranges, clip_swish
+from stages.progress import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stages.contract import Step
+    from stages.convert.judge import Judge, Score
+    from stages.convert.ranges import Statistics
+
+CORRECTED = 3  # of the rules are tried with bias correction: those that did best without
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One int8 file: how its ranges came about, and how it did."""
+
+    rule: str
+    corrected: bool
+    ranges: Ranges
+    content: bytes
+    score: Score
+
+    @property
+    def order(self) -> Tuple[float, float]:
+        """Sort by the expected loss of accuracy; by the divergence where that is equal."""
+        return self.score.regret, self.score.divergence
+
+    def document(self) -> Dict[str, Any]:
+        """Describe for `conversion.json`."""
+        return {"ranges": self.rule, "bias_correction": self.corrected, **self.score.document()}
+
+
+class Search:
+    """The candidates of one network and one draw of calibration images; `pixels` are what biases are corrected on."""
+
+    def __init__(self, step: Step, flatbuffer: bytes, judge: Judge, pixels: NDArray[np.uint8], swish: Set[int]) -> None:
+        self._flatbuffer, self._judge, self._pixels, self._swish = flatbuffer, judge, pixels, swish
+        self._progress = Progress(step, len(RULES) + CORRECTED, "candidate", "quantising")
+        self.tried: List[Candidate] = []
+
+    def run(self, statistics: Statistics) -> Candidate:
+        """Try every rule, the best ones with bias correction; return the best candidate."""
+        for rule, make in RULES.items():
+            ranges = clip_swish(make(statistics), self._swish)
+            self._add(rule, ranges, quantise(self._flatbuffer, ranges), corrected=False)
+        for one in sorted(self.tried, key=lambda one: one.order)[:CORRECTED]:
+            content = correct_biases(one.content, self._flatbuffer, self._pixels)
+            self._add(one.rule, one.ranges, content, corrected=True)
+        return min(self.tried, key=lambda one: one.order)
+
+    def plainly(self, rule: str) -> Candidate:
+        """Find the candidate of a rule without bias correction."""
+        return next(one for one in self.tried if one.rule == rule and not one.corrected)
+
+    def _add(self, rule: str, ranges: Ranges, content: bytes, *, corrected: bool) -> None:
+        self.tried.append(Candidate(rule, corrected, ranges, content, self._judge.score(content)))
+        self._progress.advance()

@@ -1,0 +1,56 @@
+"""What the qat stage needs and makes: weights trained on with int8 simulated, for the recipes that want them."""
+
+from __future__ import annotations
+
+from stages.spec import Input, Output, Parameter, Spec, Variant
+
+SPEC = Spec(
+    name="qat",
+    summary="train on with int8 simulated, from the float checkpoint",
+    variants=(
+        Variant(
+            "train",
+            per=("model", "recipe"),
+            inputs={
+                "model": Input(stage="train"),
+                "dataset": Input(stage="dataset"),
+                "data": Input(external="data", keyed=False),
+            },
+            recipes="trained",
+        ),
+    ),
+    outputs=(
+        Output("weights.h5", "hdf5"),
+        Output("model.json", "json"),
+        Output("history.csv", "csv"),
+        Output("metrics.json", "json"),
+    ),
+    parameters=(
+        Parameter("epochs", "int", 1, "most epochs", minimum=1, maximum=10_000),
+        Parameter("batch", "int", 32, "images in a batch; a last one with fewer is dropped", minimum=1, maximum=4096),
+        Parameter(
+            "images",
+            "int",
+            0,
+            "training images that are used, every class in its share; 0 is all",
+            minimum=0,
+            maximum=10_000_000,
+        ),
+        Parameter("seed", "int", 1, "seed of the draw of images and the shuffling", minimum=0, maximum=2**31 - 1),
+        Parameter("learning_rate", "float", 1e-5, "Adam's first learning rate", minimum=1e-9, maximum=1.0),
+        Parameter(
+            "schedule",
+            "choice",
+            "cosine",
+            "cosine: rises over the first tenth of all batches, then falls to 0; plateau: ReduceLROnPlateau",
+            choices=("cosine", "plateau"),
+        ),
+        Parameter("reduce_factor", "float", 0.2, "ReduceLROnPlateau: factor", minimum=1e-3, maximum=0.99),
+        Parameter("reduce_patience", "int", 5, "ReduceLROnPlateau: epochs without progress", minimum=1, maximum=10_000),
+        Parameter("stop_patience", "int", 10, "early stopping: epochs without progress", minimum=1, maximum=10_000),
+    ),
+    code=("stages/models/{model}.py",),
+    cores="all",
+    resumable=True,
+    memory_gib=16.0,
+)

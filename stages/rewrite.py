@@ -1,0 +1,76 @@
+"""Rewrite what TFLite's quantiser cannot represent well; the network computes the same function afterwards.
+
+A BatchNorm that follows no convolution (the pre-activation of ResNetV2 and DenseNet) cannot be folded. The converter
+makes MUL and ADD of it, whose constants have one scale for all channels in int8: channels with a small factor lose it.
+As a 1x1 depthwise convolution it has a scale for each channel and an int32 bias, takes one operator with its ReLU
+instead of two, and is known to every runtime.
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, Tuple
+
+import numpy as np
+
+FOLDED_INTO = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose", "Dense")
+TOLERANCE = 1e-4  # of the softmax outputs: units in the last place of float32 through a few hundred layers
+
+
+def rewrite(model: Any) -> Tuple[Any, List[str]]:
+    """Replace every BatchNorm that cannot be folded; return the network and the names of the replaced layers.
+
+    Raises:
+        RuntimeError: the rewritten network computes something else.
+    """
+    import tensorflow as tf
+
+    names = lone_batchnorms(model)
+    if not names:
+        return model, []
+    rewritten = tf.keras.models.clone_model(model, clone_function=lambda layer: _clone(layer, names))
+    for layer in rewritten.layers:
+        original = model.get_layer(layer.name)
+        layer.set_weights(_as_depthwise(original) if layer.name in names else original.get_weights())
+    _prove(model, rewritten)
+    return rewritten, names
+
+
+def lone_batchnorms(model: Any) -> List[str]:
+    """Name the BatchNorm layers that the converter cannot fold into the layer before them."""
+    return [layer.name for layer in model.layers if type(layer).__name__ == "BatchNormalization" and not _folds(layer)]
+
+
+def _folds(layer: Any) -> bool:
+    """Whether the only thing between a linear convolution's sums and its one reader is this BatchNorm."""
+    nodes = layer.inbound_nodes
+    before = nodes[0].inbound_layers
+    if len(nodes) != 1 or isinstance(before, list) or type(before).__name__ not in FOLDED_INTO:
+        return False
+    return bool(before.get_config()["activation"] == "linear" and len(before.outbound_nodes) == 1)
+
+
+def _clone(layer: Any, names: List[str]) -> Any:
+    import tensorflow as tf
+
+    if layer.name in names:
+        return tf.keras.layers.DepthwiseConv2D(1, name=layer.name)
+    return type(layer).from_config(layer.get_config())
+
+
+def _as_depthwise(batchnorm: Any) -> List[Any]:
+    """Kernel [1, 1, channels, 1] and bias [channels] that do what the BatchNorm does when predicting."""
+    mean, variance = batchnorm.moving_mean.numpy(), batchnorm.moving_variance.numpy()
+    factor = 1 / np.sqrt(variance.astype(np.float64) + batchnorm.epsilon)
+    if batchnorm.scale:
+        factor *= batchnorm.gamma.numpy()
+    bias = -mean * factor
+    if batchnorm.center:
+        bias += batchnorm.beta.numpy()
+    return [factor.reshape(1, 1, -1, 1).astype(np.float32), bias.astype(np.float32)]
+
+
+def _prove(model: Any, rewritten: Any) -> None:
+    pixels = np.random.default_rng(0).random((2, *model.input_shape[1:]), np.float32)
+    difference = float(np.abs(model(pixels, training=False) - rewritten(pixels, training=False)).max())
+    if not difference <= TOLERANCE:
+        raise RuntimeError("the rewritten network differs by %g" % difference)
