@@ -25,6 +25,37 @@ ENGINE = {"name": "docker", "image": "sha256:" + "ab" * 32}
 NO_COMPILER = "edgetpu_compiler cannot be had here: the vendor's apt repository does not answer"
 
 
+def _score(regret: float) -> dict[str, float]:
+    scores = {"balanced_accuracy": 0.75 - regret, "agreement": 1 - 2 * regret, "regret": regret}
+    return {**scores, "divergence": 3 * regret, "cross_entropy": 0.7 + regret}
+
+
+SEARCHED = {
+    "float32": _score(0.0),
+    "remedies": [
+        {"remedy": "minimum and maximum", **_score(0.2)},
+        {"remedy": "ranges by mean-of-extremes", **_score(0.02)},
+        {"remedy": "sequential bias correction", **_score(0.0015)},
+    ],
+    "worst_activations": [
+        {
+            "tensor": "block/add;block/" + 20 * "very_" + "long",
+            "operator": "ADD",
+            "place": 17,
+            "signal_to_noise_db": 12.34,
+            "reason": "outliers: the range is wide, so the steps are coarse",
+        },
+        {
+            "tensor": "head/" + 20 * "very_" + "long",
+            "operator": "FULLY_CONNECTED",
+            "place": 99,
+            "signal_to_noise_db": -1.5,
+            "reason": "inherited: from the inputs and the weights",
+        },
+    ],
+}
+
+
 @dataclass
 class Run:
     """Builds artifacts below `root`; `inputs` and `missing` are what the report's step gets."""
@@ -119,7 +150,9 @@ class Run:
         folder = self.root / f"convert.{model}.{recipe}"
         folder.mkdir()
         (folder / "model.tflite").write_bytes(f"{model} {recipe}".encode())
-        write_json(folder / "conversion.json", {"recipe": recipe, "model": model, "size_bytes": SIZES[recipe]})
+        searched = SEARCHED if recipe == "ptq-int8" else None
+        told = {"recipe": recipe, "model": model, "size_bytes": SIZES[recipe], "quantisation": searched}
+        write_json(folder / "conversion.json", told)
         size = number("size_bytes", SIZES[recipe], "B", runtime="tflite-cpu")
         return self.record(folder, "convert", {"model": model, "recipe": recipe}, [size])
 

@@ -75,13 +75,14 @@ def curves(training: Artifact) -> List[Drawing]:
     if not history:
         return []
     model = training.axis("model") or ""
+    name = model if training.stage == "train" else "%s %s" % (model, training.axis("recipe"))
     best = training.number("best_epoch")
     panels = (("loss", "loss", "val_loss"), ("accuracy", "accuracy", "val_accuracy"))
     return [
         Drawing(
-            "curves-%s-%s" % (model, what),
-            model,
-            "%s of %s by epoch, in training and on the validation images" % (what.capitalize(), model),
+            "curves-%s-%s" % (name.replace(" ", "-"), what),
+            name,
+            "%s of %s by epoch, in training and on the validation images" % (what.capitalize(), name),
             _curve(history, what, (own, held_out), int(best["value"]) if best else None),
         )
         for what, own, held_out in panels

@@ -14,9 +14,17 @@ if TYPE_CHECKING:
 
     from stages.contract import Step
 
-STAGES = ("dataset", "train", "convert", "compile", "benchmark")
+STAGES = ("dataset", "train", "qat", "convert", "compile", "benchmark")
 KERAS = "float32-keras"
-RECIPES = (KERAS, "float32", "float16", "dynamic", "ptq-int8", "qat-int8")  # from the largest to the smallest
+RECIPES = (
+    KERAS,
+    "float32",
+    "float16",
+    "dynamic",
+    "ptq-int8-stock",
+    "ptq-int8",
+    "qat-int8",
+)  # from the largest to the smallest
 RUNTIMES = ("keras-cpu", "keras-gpu", "tflite-cpu", "edgetpu")
 
 

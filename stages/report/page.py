@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from stages.report.table import Table
 
 HERE = Path(__file__).parent
-SECTIONS = ("headline", "accuracy", "sizes", "latency", "data", "artifacts", "numbers")
+SECTIONS = (
+    *("headline", "accuracy", "quantisation", "activations", "sizes", "latency", "data", "artifacts", "numbers"),
+)
+
+SEARCHED = ("quantisation", "activations")  # left out where no recipe searched
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ def markdown(content: Content) -> str:
     told = content.described()
     parts = ["# %s" % _escaped(content.title), _escaped(told["lead"])]
     for name in SECTIONS:
+        if name in SEARCHED and not content.tables[name].rows:
+            continue
         parts += ["## %s" % content.tables[name].title, *_before(name, told), _table(content.tables[name])]
         parts += _after(name, content, told)
     return "\n\n".join(part for part in parts if part) + "\n"

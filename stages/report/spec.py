@@ -14,6 +14,7 @@ SPEC = Spec(
                 "dataset": Input(stage="dataset"),
                 "data": Input(external="data", keyed=False),
                 "train": Input(stage="train", gather=True),
+                "qat": Input(stage="qat", gather=True),
                 "convert": Input(stage="convert", gather=True),
                 "compile": Input(stage="compile", gather=True),
                 "benchmark": Input(stage="benchmark", gather=True),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LABELS = {"dataset": "dataset", "train": f"train/{MODEL}", "convert": f"convert/{MODEL}/ptq-int8"}
+LABELS = {"dataset": "dataset", "train": f"train/{MODEL}", "convert": f"convert/{MODEL}/ptq-int8-stock"}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 INTERRUPTED = 130
 

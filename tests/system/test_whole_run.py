@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LATENCIES = {f"latency_{name}_ms" for name in ("mean", "std", "p50", "p90", "p95", "p99")}
-MEASURED = (("float32-keras", "keras-cpu"), ("float32", "tflite-cpu"), ("ptq-int8", "tflite-cpu"))
+MEASURED = (("float32-keras", "keras-cpu"), ("float32", "tflite-cpu"), ("ptq-int8-stock", "tflite-cpu"))
 
 
 def rows(lab: Lab) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ def rows(lab: Lab) -> list[dict[str, Any]]:
 def test_everything_is_made_but_what_needs_a_vendor(whole: Lab) -> None:
     states = {label: told["state"] for label, told in whole.steps().items()}
     blocked = {label for label, state in states.items() if state == "blocked"}
-    assert blocked <= {f"compile/{MODEL}/ptq-int8", f"benchmark/{MODEL}/ptq-int8/edgetpu"}
+    assert blocked <= {f"compile/{MODEL}/ptq-int8-stock", f"benchmark/{MODEL}/ptq-int8-stock/edgetpu"}
     assert set(states.values()) <= {"made", "reused", "blocked"}
     assert "report" in states.keys() - blocked
 
@@ -52,7 +52,7 @@ def test_results_have_the_documented_rows(whole: Lab) -> None:
     for recipe, runtime in MEASURED:
         metrics = {row["metric"] for row in found if (row["recipe"], row["runtime"]) == (recipe, runtime)}
         assert metrics >= LATENCIES | {"balanced_accuracy", "accuracy"}
-    assert {row["recipe"] for row in found if row["metric"] == "size_bytes"} >= {"float32", "ptq-int8"}
+    assert {row["recipe"] for row in found if row["metric"] == "size_bytes"} >= {"float32", "ptq-int8-stock"}
     balanced = [row for row in found if row["metric"] == "balanced_accuracy"]
     assert all((row["n"], row["unit"]) == (30, "1") and 0 <= row["value"] <= 1 for row in balanced)
     assert all((whole.artifacts / "objects" / row["artifact"]).is_dir() for row in found)
@@ -61,7 +61,7 @@ def test_results_have_the_documented_rows(whole: Lab) -> None:
 def test_results_without_json_are_a_table(whole: Lab) -> None:
     told = whole.run("results").stdout
     assert "balanced accuracy" in told
-    assert "ptq-int8" in told
+    assert "ptq-int8-stock" in told
 
 
 def test_a_second_run_reuses_everything(whole: Lab) -> None:

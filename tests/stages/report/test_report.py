@@ -14,7 +14,7 @@ from synthetic_run import NO_COMPILER, SIZES, SPEEDS, Run
 
 from stages.contract import InputError
 from stages.report import __main__ as stage
-from stages.report import tables
+from stages.report import doctor, tables
 from stages.report.gather import gather
 
 if TYPE_CHECKING:
@@ -115,6 +115,32 @@ def test_no_time_and_no_place_of_this_machine_is_told(report: Step) -> None:
             content = path.read_text(encoding="utf-8")
             assert str(report.out.parent.parent) not in content
             assert "2026-01-01" not in content
+
+
+def test_remedies_stand_in_their_order_with_their_scores(run: Run, tmp_path: Path) -> None:
+    table = doctor.remedies(gather(run.step(tmp_path / "out")))
+    of_one = [[cell.text for cell in cells] for cells in table.rows if cells[0].text == "inceptionv3"]
+    assert [cells[2] for cells in of_one] == [
+        *("float32", "minimum and maximum", "ranges by mean-of-extremes", "sequential bias correction")
+    ]
+    assert of_one[1] == ["inceptionv3", "ptq-int8", "minimum and maximum", "0.550", "0.600", "0.2000", "0.6000"]
+
+
+def test_noisy_activations_are_named_briefly_and_in_full(run: Run, tmp_path: Path) -> None:
+    table = doctor.activations(gather(run.step(tmp_path / "out")))
+    first, second = ([*cells] for cells in table.rows[:2])
+    assert (first[2].text, first[3].text, first[5].text) == ("block/add", "ADD, 17", "12.3")
+    assert first[2].title.endswith("very_long")
+    assert (len(second[2].text), second[5].text) == (60, "-1.5")
+
+
+def test_a_run_without_a_search_has_no_section_for_it(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.dataset()
+    run.train("inceptionv3", 1)
+    run.convert("inceptionv3", "float32")
+    step = made(run, tmp_path / "out")
+    assert "Noisiest" not in text(step, "report.html") + text(step, "report.md")
 
 
 def test_results_are_all_numbers_of_all_records(run: Run, report: Step) -> None:

@@ -1,0 +1,66 @@
+"""What quantisation did to the networks, remedy by remedy, and which activations it left far from the float ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Tuple
+
+from stages.report.table import Cell, Table, word
+
+if TYPE_CHECKING:
+    from stages.report.gather import Artifact, Gathered
+
+FRACTION = "{:.3f}"
+FINE = "{:.4f}"
+SCORES = (("balanced_accuracy", FRACTION), ("agreement", FRACTION), ("regret", FINE), ("divergence", FINE))
+LONGEST_NAME = 60  # characters of a tensor's name; the whole stands in its title
+
+
+def remedies(gathered: Gathered) -> Table:
+    """One row for each remedy on the way to the chosen file, scored on the judging images."""
+    titles = ["balanced accuracy", "agreement", "regret", "divergence, nats"]
+    table = Table("quantisation", "Quantisation", ["model", "recipe", "after", *titles], words=3)
+    for artifact, told in _searched(gathered):
+        steps = [{"remedy": "float32", **told["float32"]}, *told["remedies"]]
+        table.rows += [[*_axes(artifact), word(step["remedy"]), *_scores(artifact, step)] for step in steps]
+    return table
+
+
+def activations(gathered: Gathered) -> Table:
+    """One row for each of the noisiest activations of the chosen files."""
+    columns = ["model", "recipe", "activation", "operator", "main reason", "signal to noise, dB"]
+    table = Table("activations", "Noisiest activations", columns, words=5)
+    for artifact, told in _searched(gathered):
+        for one in told["worst_activations"]:
+            noise = one["signal_to_noise_db"]
+            table.rows.append(
+                [
+                    *_axes(artifact),
+                    _name(one["tensor"]),
+                    word("%s, %d" % (one["operator"], one["place"])),
+                    word(one["reason"]),
+                    Cell("%.1f" % noise, noise, "number", title=artifact.label, artifact=artifact),
+                ]
+            )
+    return table
+
+
+def _searched(gathered: Gathered) -> Iterator[Tuple[Artifact, Dict[str, Any]]]:
+    for artifact in gathered.of("convert"):
+        told = artifact.read_json("conversion.json").get("quantisation")
+        if told:
+            yield artifact, told
+
+
+def _axes(artifact: Artifact) -> Tuple[Cell, Cell]:
+    return word(artifact.axis("model")), word(artifact.axis("recipe"))
+
+
+def _scores(artifact: Artifact, step: Dict[str, Any]) -> Iterator[Cell]:
+    for name, form in SCORES:
+        yield Cell(form.format(step[name]), step[name], "number", title=artifact.label, artifact=artifact)
+
+
+def _name(tensor: str) -> Cell:
+    """Shorten the name of a tensor, which lists all layers that were fused into its operator."""
+    first = tensor.partition(";")[0]
+    return Cell(first if len(first) <= LONGEST_NAME else first[: LONGEST_NAME - 1] + "\u2026", first, title=tensor)
