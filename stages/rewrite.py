@@ -37,7 +37,12 @@ def rewrite(model: Any) -> Tuple[Any, List[str]]:
 
 def lone_batchnorms(model: Any) -> List[str]:
     """Name the BatchNorm layers that the converter cannot fold into the layer before them."""
-    return [layer.name for layer in model.layers if type(layer).__name__ == "BatchNormalization" and not _folds(layer)]
+    return [layer.name for layer in model.layers if _is_of_channels(layer) and not _folds(layer)]
+
+
+def _is_of_channels(layer: Any) -> bool:
+    """Whether a layer is a BatchNorm over the last axis of a map, as a depthwise convolution could be."""
+    return type(layer).__name__ == "BatchNormalization" and len(layer.output_shape) == 4 and list(layer.axis) == [3]
 
 
 def _folds(layer: Any) -> bool:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 FIRST_ROUND = 50  # calibration images; each round doubles them
 CONVERGED_WIDTH = 0.02  # median change of the widths of the ranges from one round to the next
 CONVERGED_REGRET = 0.001  # change of the score from one round to the next
-CORRECTING = 48  # calibration images that biases are corrected on
+CORRECTING = (16, 48)  # fewest and most calibration images that biases are corrected on
+CORRECTING_PIXELS = 48 * 128 * 128  # of all of them: what one operator makes of them lies in memory, in float
 EXAMINED = 16  # of them, that the doctor looks at
 # Other kernels round differently: they agree on 95 to 97 % of the predictions.
 KERNELS = "XNNPACK of TensorFlow's TFLite interpreter"
@@ -64,7 +65,9 @@ class Tuning:
         """Calibrate, search, examine."""
         statistics, curve = self._calibrate()
         used = self._rows[: statistics.images]
-        correcting = self._pixels(used[:CORRECTING])
+        fewest, most = CORRECTING
+        count = CORRECTING_PIXELS // self._source.input_size**2
+        correcting = self._pixels(used[: min(most, max(fewest, count))])
         search = Search(self._source.step, self._flatbuffer, self._judge, correcting, self._swish)
         best = search.run(statistics)
         calibration = {

@@ -61,6 +61,14 @@ def test_a_convolution_with_an_activation_or_a_second_reader_folds_nothing() -> 
     assert lone_batchnorms(tf.keras.Model(entry, hidden)) == ["after_relu"]
 
 
+def test_a_batchnorm_of_features_or_of_another_axis_is_left_alone() -> None:
+    entry = layers.Input((16, 16, 3))
+    rows = layers.BatchNormalization(axis=1, name="rows")(entry)
+    features = layers.Dense(4, activation="relu")(layers.Flatten()(rows))
+    model = tf.keras.Model(entry, layers.BatchNormalization(name="features")(features))
+    assert rewrite(model) == (model, [])
+
+
 @pytest.mark.parametrize(
     ("name", "size", "count"), [("resnet50v2", 32, 17), ("inceptionv3", 75, 0), ("efficientnetv2b0", 32, 0)]
 )
