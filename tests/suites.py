@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -29,6 +30,8 @@ from coralline.catalogue import PROJECT as ROOT  # noqa: E402
 from coralline.console import clock  # noqa: E402
 from coralline.environments import Environment  # noqa: E402
 
+SIDE_BY_SIDE = 4  # suites, each of which is mostly one thread
+ALONE = "system"
 HOME = ROOT / ".coralline" / "environments"
 LINT = {
     "rules": ("ruff", "check", "."),
@@ -41,32 +44,53 @@ IN_STAGE = "import sys; sys.path.append({tools!r}); import pytest; sys.exit(pyte
 def main(wanted: list[str]) -> int:
     """Run the wanted suites, or all; return the exit code."""
     failed, undone = [], []
-    for name, command in _suites(wanted):
-        started = time.perf_counter()
-        print(f"--- {name}", flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            told = Path(folder, "told.xml")
-            report = ["--junitxml", str(told)] if "pytest" in " ".join(command) else []
-            code = subprocess.run([*command, *report], cwd=PROJECT, env=_surrounding(), check=False).returncode
-            undone += _skipped(told)
-        print(f"--- {name}: {'failed' if code else 'passed'} in {clock(time.perf_counter() - started)}", flush=True)
-        failed += [name] if code else []
+    suites = list(_suites(wanted))
+    with ThreadPoolExecutor(max(1, min(SIDE_BY_SIDE, os.cpu_count() or 1))) as pool:
+        for beside in (
+            True,
+            False,
+        ):  # whole runs and kills are alone: they wait for each other's steps and count seconds
+            now = [(name, command) for name, command in suites if (name != ALONE) == beside]
+            for name, code, skipped in pool.map(lambda suite: _run(*suite), now):
+                failed += [name] if code else []
+                undone += skipped
     for what in undone:
         print(f"not possible on this machine: {what}")
     print("failed: " + ", ".join(failed) if failed else "all suites passed")
     return 1 if failed else 0
 
 
+def _run(name: str, command: list[str]) -> tuple[str, int, list[str]]:
+    """Run a suite; print what it said when it ends, or as it goes when it is alone."""
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder, Path(folder, "said").open("w+", encoding="utf-8") as said:
+        told = Path(folder, "told.xml")
+        report = ["--junitxml", str(told)] if "pytest" in " ".join(command) else []
+        out = None if name == ALONE else said
+        whole = [*command, *report]
+        code = subprocess.run(whole, cwd=PROJECT, env=_surrounding(), stdout=out, stderr=out, check=False).returncode
+        said.seek(0)
+        taken = clock(time.perf_counter() - started)
+        print(f"{said.read()}--- {name}: {'failed' if code else 'passed'} in {taken}", flush=True)
+        return name, code, _skipped(told)
+
+
 def _suites(wanted: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the wanted suites with their commands; an environment is made only when its turn comes."""
+    """Yield the wanted suites with their commands; their environments are made on the way."""
     for name in _names():
         if not wanted or any(name == word or name.startswith(word + "/") for word in wanted):
             yield name, _command(name)
 
 
 def _names() -> list[str]:
-    stages = sorted(path.name for path in (PROJECT / "tests" / "stages").iterdir() if any(path.glob("test_*.py")))
-    return [*(f"lint/{name}" for name in LINT), "unit", *(f"stages/{name}" for name in stages), "browser", "system"]
+    stages = [path for path in (PROJECT / "tests" / "stages").iterdir() if any(path.glob("test_*.py"))]
+    longest = sorted(stages, key=_size, reverse=True)
+    return [*(f"lint/{name}" for name in LINT), *(f"stages/{path.name}" for path in longest), "unit", "browser", ALONE]
+
+
+def _size(folder: Path) -> int:
+    """Guess how long a suite takes: begun first, the longest one does not run on alone at the end."""
+    return sum(path.stat().st_size for path in folder.glob("*.py"))
 
 
 def _command(name: str) -> list[str]:
