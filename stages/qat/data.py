@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stages.images import ImageSet, stratified
+from stages.network import read_description
 from stages.train.data import Data, digest
-from stages.trained import read_description
 
 if TYPE_CHECKING:
     from stages.contract import Step

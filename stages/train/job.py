@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Dict, List
 
 from stages.contract import Step, number
 from stages.models import load_models
+from stages.network import build_from
 from stages.train import outputs, runtime
 from stages.train.checkpoint import Checkpoints, digest_of, fingerprint
 from stages.train.fit import Trained, Training
 from stages.train.loggers import Loggers
 from stages.train.scores import score
 from stages.train.stream import Stream
-from stages.trained import build_from
 from stages.weights import load_weights
 
 if TYPE_CHECKING:

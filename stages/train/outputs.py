@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Sequence
 
 from stages.contract import write_json
+from stages.network import SCHEMA, VERSION
 from stages.train.figure import draw_confusion
-from stages.trained import SCHEMA, VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_ra
 
 
 def describe(settings: Settings, classes: Sequence[str]) -> Dict[str, Any]:
-    """Give what `stages.trained.build_from` needs to build the network."""
+    """Give what `stages.network.build_from` needs to build the network."""
     return {
         "schema": SCHEMA,
         "version": VERSION,

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from stages.contract import Step
 from stages.images import ImageSet, as_floats
-from stages.trained import SCHEMA, VERSION, build_from
+from stages.network import SCHEMA, VERSION, build_from
 
 if TYPE_CHECKING:
     from pathlib import Path

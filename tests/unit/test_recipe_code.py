@@ -12,6 +12,7 @@ from stages.benchmark.spec import RUNTIMES
 from stages.benchmark.spec import SPEC as BENCHMARK
 from stages.convert.spec import RECIPES
 from stages.convert.spec import SPEC as CONVERT
+from stages.train.spec import SPEC as TRAIN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,12 @@ def test_what_only_calibration_needs_is_no_code_of_float_recipes(code: Code) -> 
         *("stages/convert/tuned.py", "stages/convert/walk.py", "stages/convert/recipes/ptq_int8.py"),
         "stages/progress.py",
     }
+
+
+def test_how_a_trained_network_is_quantised_is_no_reason_to_train_it_again(code: Code) -> None:
+    files = code.of_step(TRAIN, {"model": "inceptionv3"})
+    assert "stages/network.py" in files
+    assert not {"stages/rewrite.py", "stages/trained.py"} & files.keys()
 
 
 def test_the_table_of_recipes_is_no_code_of_any(code: Code) -> None:

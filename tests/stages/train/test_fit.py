@@ -13,8 +13,8 @@ from synthetic import make_dataset
 from tiny import events, network, training
 
 from stages.contract import InputError
+from stages.network import set_batchnorm_momentum
 from stages.train.runtime import reseed
-from stages.trained import set_batchnorm_momentum
 
 if TYPE_CHECKING:
     from pathlib import Path

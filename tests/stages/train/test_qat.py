@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import stages.trained
+import stages.network
 from stages.contract import Step
 from stages.images import ImageSet, as_floats
 from stages.models import build
+from stages.network import SCHEMA, VERSION
 from stages.qat import fit
 from stages.qat.__main__ import main
 from stages.qat.spec import SPEC
 from stages.qat.student import Student, quantised_outputs
 from stages.rewrite import rewrite
 from stages.train import runtime
-from stages.trained import SCHEMA, VERSION, load_trained
+from stages.trained import load_trained
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,7 +136,7 @@ def trained(tmp_path: Path, wide: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """A float network as the train stage would leave it; it has learnt nothing."""
     folder = tmp_path / "float"
     folder.mkdir()
-    monkeypatch.setattr(stages.trained, "build", lambda _name, size, classes: small(size, classes))
+    monkeypatch.setattr(stages.network, "build", lambda _name, size, classes: small(size, classes))
     tf.keras.utils.set_random_seed(1)
     rows = ImageSet.read(Step("", "", {}, 1, {"dataset": wide}, folder, None)).rows("train")
     small(SIZE, 3).save_weights(str(folder / "weights.h5"))

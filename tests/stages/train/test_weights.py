@@ -15,7 +15,8 @@ from tiny import network
 
 from stages.contract import InputError
 from stages.models import build
-from stages.trained import build_from, load_trained, read_description
+from stages.network import build_from, read_description
+from stages.trained import load_trained
 from stages.weights import load_weights
 
 if TYPE_CHECKING:
