@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Callable, Collection, List, Optional, Sequence, Tuple
 
 import numpy as np
-import tensorflow as tf
 
+from stages.convert.interpreter import inner_interpreter
 from stages.convert.ranges import Statistics
 from stages.images import ImageSet, Row, as_floats, stratified
 from stages.tflite.model import Model, read_model
@@ -88,12 +88,7 @@ def activations(model: Model) -> Tuple[int, ...]:
 
 def _interpreter(flatbuffer: bytes, model: Model) -> Callable[[NDArray[np.float32]], Callable[[int], Any]]:
     """Make a function that runs a batch and returns a reader of tensors. Delegates would hide inner tensors."""
-    interpreter = tf.lite.Interpreter(
-        model_content=flatbuffer,
-        num_threads=1,
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
+    interpreter = inner_interpreter(flatbuffer, keep_all=True)
     entry = model.main.inputs[0]
     interpreter.resize_tensor_input(entry, [BATCH, *model.main.tensors[entry].shape[1:]])
     interpreter.allocate_tensors()

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Tuple
 
 import numpy as np
-import tensorflow as tf
 
+from stages.convert.interpreter import inner_interpreter
 from stages.images import as_floats
 from stages.tflite.model import Model, Operator, Tensor, read_model
 
@@ -89,12 +89,7 @@ def _listen(
 
 def _reader(content: bytes) -> Callable[[NDArray[Any]], Callable[[int], NDArray[Any]]]:
     """Make a function that runs one image and returns a reader of tensors."""
-    interpreter = tf.lite.Interpreter(
-        model_content=content,
-        num_threads=1,
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
+    interpreter = inner_interpreter(content, keep_all=True)
     interpreter.allocate_tensors()
     entry = interpreter.get_input_details()[0]["index"]
 

@@ -11,10 +11,10 @@ import copy
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set
 
 import numpy as np
-import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
+from stages.convert.interpreter import inner_interpreter
 from stages.images import as_floats
 from stages.tflite.names import operator_name
 
@@ -55,11 +55,7 @@ class Walk:
         entries = [int(index) for index in operator.inputs if index >= 0 and not self._is_constant(int(index))]
         ends = [int(index) for index in operator.outputs]
         places = self._interpreted(operator)
-        interpreter = tf.lite.Interpreter(
-            model_content=self._alone(operator, places, entries, ends),
-            num_threads=1,
-            experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
+        interpreter = inner_interpreter(self._alone(operator, places, entries, ends))
         interpreter.allocate_tensors()
         made: Dict[int, List[NDArray[Any]]] = {index: [] for index in ends}
         for image in range(self._images):

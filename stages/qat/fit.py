@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict
 
 import tensorflow as tf
 
-from stages.train.checkpoint import Checkpoints, ForeignError, History, State
+from stages.train.checkpoint import Checkpoints, ForeignError, State
+from stages.train.fit import Trained
 from stages.train.progress import Progress, check_finite
 from stages.train.schedule import Schedule
 
@@ -22,15 +22,6 @@ WARM_UP = 0.1  # share of all batches over which a cosine schedule rises
 LEAST_RATE = 1e-7  # below it ReduceLROnPlateau goes no further
 LABELS = 0.3  # weight of the labels' cross-entropy beside the float network's answer
 LEAST = 1e-7  # keeps logarithms finite
-
-
-@dataclass
-class Trained:
-    """How the training went; the student's `plain` holds the best weights."""
-
-    schedule: Schedule
-    history: History
-    resumed_at_epoch: Optional[int]
 
 
 class Training:
@@ -63,7 +54,7 @@ class Training:
             checkpoints.save(self._student.plain, state)
         checkpoints.load_best(self._student.plain, state.schedule)
         self._student.take()
-        return Trained(state.schedule, state.history, resumed_at)
+        return Trained(self._student.plain, state.schedule, state.history, resumed_at)
 
     def _start(self, checkpoints: Checkpoints) -> State:
         """Take up the last checkpoint, or begin."""

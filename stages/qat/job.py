@@ -11,11 +11,12 @@ import tensorflow as tf
 from stages.contract import Step, number
 from stages.images import as_floats
 from stages.qat import outputs
-from stages.qat.fit import Trained, Training
+from stages.qat.fit import Training
 from stages.qat.student import Student
 from stages.rewrite import rewrite
 from stages.train import runtime
 from stages.train.checkpoint import Checkpoints, digest_of, fingerprint
+from stages.train.outputs import write_history
 from stages.train.scores import Scores, score
 from stages.train.stream import Stream
 from stages.trained import load_trained
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from stages.qat.settings import Settings
     from stages.train.data import Data
+    from stages.train.fit import Trained
 
 OBSERVED = 128  # training images that fix the ranges
 SHARE = 0.98  # of them lie within a range, on each side
@@ -48,8 +50,8 @@ class Job:
         student.observe(self._observed(), _range)
         training = Training(self._step, self._settings, student, teacher, self._stream("train"))
         trained = training.run(self._stream("validation"), self._checkpoints())
-        outputs.write_model(self._step.out, student.plain, description, trained, rewritten=bool(rewritten))
-        outputs.write_history(self._step.out, trained)
+        outputs.write_model(self._step.out, description, trained, rewritten=bool(rewritten))
+        write_history(self._step.out, trained)
         scores = score(student.network, self._stream("test"), self._data.images.classes)
         outputs.write_scores(self._step.out, scores)
         self._step.record(self._numbers(trained, scores), self._facts(trained))

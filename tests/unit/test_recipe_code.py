@@ -37,7 +37,13 @@ def test_what_only_calibration_needs_is_no_code_of_float_recipes(code: Code) -> 
     only_int8 = paths(code, "ptq-int8") - paths(code, "float32")
     assert only_int8 == {
         *("stages/convert/bias.py", "stages/convert/calibration.py", "stages/convert/doctor.py"),
-        *("stages/convert/int8.py", "stages/convert/judge.py", "stages/convert/ranges.py", "stages/convert/search.py"),
+        *(
+            "stages/convert/int8.py",
+            "stages/convert/interpreter.py",
+            "stages/convert/judge.py",
+            "stages/convert/ranges.py",
+            "stages/convert/search.py",
+        ),
         *("stages/convert/tuned.py", "stages/convert/walk.py", "stages/convert/recipes/ptq_int8.py"),
         "stages/progress.py",
     }
