@@ -1,16 +1,17 @@
 """What a TFLite file says about itself, read without TensorFlow: operators, tensors, inputs and outputs.
 
-Weights are not read. Field numbers are those of tensorflow/lite/schema/schema.fbs, version 3.
+Weights are viewed, not copied. Field numbers are those of tensorflow/lite/schema/schema.fbs, version 3.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, Sequence, Tuple
 
 from stages.tflite.flat import FLOAT32, INT8, INT32, INT64, UINT32, Buffer, MalformedFile, Table
 from stages.tflite.names import CUSTOM, operator_name, tensor_type_name
+from stages.tflite.options import read_options
 
 SCHEMA_VERSION = 3
 ABSENT = -1  # an optional input that is left out
@@ -18,7 +19,11 @@ ABSENT = -1  # an optional input that is left out
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor; `scales` is empty when it is not quantised and has several entries when it is so per channel."""
+    """One tensor; `scales` is empty when it is not quantised and has several entries when it is so per channel.
+
+    `data` are the bytes of a constant, empty for what is computed; `buffer` is the number of the place that holds
+    them, which several tensors may share.
+    """
 
     name: str
     dtype: str
@@ -26,16 +31,31 @@ class Tensor:
     shape_signature: Tuple[int, ...]
     scales: Tuple[float, ...]
     zero_points: Tuple[int, ...]
+    axis: int = 0
+    buffer: int = 0
+    data: memoryview = field(default=memoryview(b""), repr=False)
+    is_variable: bool = False
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the file holds its values."""
+        return len(self.data) > 0
 
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator in execution order; `inputs` and `outputs` are tensor indices, `ABSENT` for an input left out."""
+    """One operator in execution order; `inputs` and `outputs` are tensor indices, `ABSENT` for an input left out.
+
+    `name` is the custom code of an operator that is not built in (`is_custom`), `payload` what the file gives to it.
+    """
 
     name: str
     version: int
     inputs: Tuple[int, ...]
     outputs: Tuple[int, ...]
+    options: Dict[str, int] = field(default_factory=dict)
+    is_custom: bool = False
+    payload: memoryview = field(default=memoryview(b""), repr=False)
 
 
 @dataclass(frozen=True)
@@ -53,6 +73,7 @@ class Model:
     """A TFLite file; the first subgraph is the one that runs."""
 
     subgraphs: Tuple[Subgraph, ...]
+    description: str = ""
 
     @property
     def main(self) -> Subgraph:
@@ -73,10 +94,11 @@ def read_model(content: bytes) -> Model:
     if version != SCHEMA_VERSION:
         raise MalformedFile("schema version %d, expected %d" % (version, SCHEMA_VERSION))
     kinds = [_read_kind(table) for table in root.tables(1)]
-    subgraphs = tuple(_read_subgraph(table, kinds) for table in root.tables(2))
+    places = [table.octets(0) for table in root.tables(4)]
+    subgraphs = tuple(_read_subgraph(table, kinds, places) for table in root.tables(2))
     if not subgraphs:
         raise MalformedFile("it holds no graph")
-    return Model(subgraphs)
+    return Model(subgraphs, root.text(3))
 
 
 def operator_counts(model: Model) -> List[Dict[str, Any]]:
@@ -111,23 +133,25 @@ def float_tensors(model: Model) -> List[str]:
     ]
 
 
-def _read_kind(table: Table) -> Tuple[str, int]:
+def _read_kind(table: Table) -> Tuple[str, int, bool]:
     """Read name and version of an operator code; codes above 127 stand in a field of their own."""
     code = max(table.number(0, INT8, 0), table.number(3, INT32, 0))
     name = table.text(1) if code == CUSTOM else operator_name(code)
-    return name, table.number(2, INT32, 1)
+    return name, table.number(2, INT32, 1), code == CUSTOM
 
 
-def _read_subgraph(table: Table, kinds: Sequence[Tuple[str, int]]) -> Subgraph:
-    tensors = tuple(_read_tensor(entry) for entry in table.tables(0))
+def _read_subgraph(table: Table, kinds: Sequence[Tuple[str, int, bool]], places: Sequence[memoryview]) -> Subgraph:
+    tensors = tuple(_read_tensor(entry, places) for entry in table.tables(0))
     operators = tuple(_read_operator(entry, kinds, len(tensors)) for entry in table.tables(3))
     inputs, outputs = table.numbers(1, INT32), table.numbers(2, INT32)
     _check_indices(inputs + outputs, len(tensors), lowest=0)
     return Subgraph(tensors, operators, inputs, outputs)
 
 
-def _read_tensor(table: Table) -> Tensor:
-    quantisation = table.table(4)
+def _read_tensor(table: Table, places: Sequence[memoryview]) -> Tensor:
+    quantisation, buffer = table.table(4), table.number(2, UINT32, 0)
+    if buffer >= max(len(places), 1):
+        raise MalformedFile("a tensor in buffer %d, there are %d" % (buffer, len(places)))
     return Tensor(
         name=table.text(3),
         dtype=tensor_type_name(table.number(1, INT8, 0)),
@@ -135,17 +159,23 @@ def _read_tensor(table: Table) -> Tensor:
         shape_signature=table.numbers(7, INT32),
         scales=() if quantisation is None else quantisation.numbers(2, FLOAT32),
         zero_points=() if quantisation is None else quantisation.numbers(3, INT64),
+        axis=0 if quantisation is None else quantisation.number(6, INT32, 0),
+        buffer=buffer,
+        data=places[buffer] if places else memoryview(b""),
+        is_variable=bool(table.number(5, INT8, 0)),
     )
 
 
-def _read_operator(table: Table, kinds: Sequence[Tuple[str, int]], tensors: int) -> Operator:
+def _read_operator(table: Table, kinds: Sequence[Tuple[str, int, bool]], tensors: int) -> Operator:
     kind = table.number(0, UINT32, 0)
     if kind >= len(kinds):
         raise MalformedFile("an operator of kind %d, there are %d" % (kind, len(kinds)))
     inputs, outputs = table.numbers(1, INT32), table.numbers(2, INT32)
     _check_indices(inputs, tensors, lowest=ABSENT)
     _check_indices(outputs, tensors, lowest=0)
-    return Operator(*kinds[kind], inputs, outputs)
+    name, version, is_custom = kinds[kind]
+    options = {} if is_custom else read_options(name, table.table(4))
+    return Operator(name, version, inputs, outputs, options, is_custom, table.octets(5))
 
 
 def _check_indices(indices: Sequence[int], count: int, *, lowest: int) -> None:
