@@ -1,91 +1,82 @@
-"""The compile stage: one quantised TFLite file through the vendor's compiler, and `compile.json` on what became of it.
-
-Success is exit code 0 and the line that says so and a file with the Edge TPU's operator in it; the compiler has been
-seen to give each without the others.
-"""
+"""The compile stage: one quantised TFLite file through the vendor's compiler; `compile.json` says what became of it."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
-from stages.compile.driver import Outcome, options, run_compiler
-from stages.compile.log import Report, parse
-from stages.compile.reasons import CompilerError, failure
-from stages.contract import InputError, Step, number, run, write_json
+from stages.compile.effort import Effort, compile_model
+from stages.contract import Step, number, run, write_json
+from stages.edgetpu.digest import masked_digest
 from stages.tflite.flat import MalformedFile
-from stages.tflite.model import Model, operator_counts, read_model
+from stages.tflite.model import operator_counts
+
+if TYPE_CHECKING:
+    from stages.compile.verdict import Attempt
 
 VERSION = 1
-CUSTOM_OPERATOR = "edgetpu-custom-op"
+COUNTS = ("operations", "tpu", "cpu", "subgraphs", "cached_bytes", "remaining_bytes", "streamed_bytes")
 
 
 def main(step: Step) -> None:
     """Compile the step's file."""
     source = step.inputs["tflite"]
-    timeout_s = int(step.parameters["timeout_s"])
+    effort = Effort(
+        timeout_s=int(step.parameters["timeout_s"]),
+        retries=int(step.parameters["retries"]),
+        search_step=int(step.parameters["search_step"]),
+    )
     step.progress(0, 1, "model", "compiling")
     with tempfile.TemporaryDirectory() as folder:
-        outcome = run_compiler(source / "model.tflite", Path(folder), step.out / "compiler.log", timeout_s)
-        sys.stderr.write(outcome.log)  # a failed step keeps nothing but its standard error
-        report = parse(outcome.log)
-        model = compiled(outcome, report)
-        shutil.copyfile(outcome.output, step.out / "model_edgetpu.tflite")
-    size = (step.out / "model_edgetpu.tflite").stat().st_size
+        log = step.out / "compiler.log"
+        attempts = compile_model(source / "model.tflite", Path(folder), log, effort, warn=step.warning)
+    content = attempts[-1].content
+    (step.out / "model_edgetpu.tflite").write_bytes(content)
     conversion = json.loads((source / "conversion.json").read_text(encoding="utf-8"))
-    write_json(step.out / "compile.json", {**describe(report, model, timeout_s), "conversion": conversion})
-    step.record([number("size_bytes", size, "B", runtime="edgetpu")], {"compiler": report.version, **report.values})
+    told = {**describe(attempts), **digests(content, step.warning)}
+    write_json(step.out / "compile.json", {**told, "conversion": conversion})
+    if told["cpu"]:
+        step.warning(
+            "%s of %s operators run on the CPU, one after the other with the Edge TPU: expect lower speed"
+            % (told["cpu"], told["operations"])
+        )
+    facts = {name: told[name] for name in COUNTS if told[name] is not None}
+    step.record([number("size_bytes", len(content), "B", runtime="edgetpu")], {"compiler": told["compiler"], **facts})
     step.progress(1, 1, "model", "compiling")
 
 
-def compiled(outcome: Outcome, report: Report) -> Model:
-    """Read the compiled file, if the run was a success in all three respects.
-
-    Raises:
-        InputError: the model is the reason that it was not.
-        CompilerError: something else is.
-    """
-    if outcome.code != 0 or not report.succeeded:
-        raise failure(report.reasons, outcome.code)
-    model = _read(outcome.output)
-    if model is None:
-        raise CompilerError("the Edge TPU compiler reported success but wrote no TFLite file")
-    if not any(entry["name"] == CUSTOM_OPERATOR for entry in operator_counts(model)):
-        raise InputError("the Edge TPU compiler mapped no operator of the model", "see compiler.log for the reasons")
-    return model
-
-
-def describe(report: Report, model: Model, timeout_s: int) -> Dict[str, Any]:
-    """Describe the run for `compile.json`; what the compiler did not print is null."""
-    operations = report.values.get("operations")
-    cpu = report.values.get("cpu", 0)  # the line is only there when something stays on the CPU
+def describe(attempts: List[Attempt]) -> Dict[str, Any]:
+    """Describe the runs for `compile.json`; what the compiler did not print is null."""
+    last = attempts[-1]
+    models = last.document["models"]
+    printed = models[-1] if models else {}
     return {
         "schema": "coralline.compile",
         "version": VERSION,
-        "compiler": report.version,
-        "options": options(timeout_s),
+        "compiler": last.document["compiler_version"],
+        "options": list(last.options),
+        "attempts": [attempt.told() for attempt in attempts],
         "log": "compiler.log",
-        "table": [{"operator": row.operator, "count": row.count, "status": row.status} for row in report.rows],
-        "operators": operator_counts(model),
-        "operations": operations,
-        "cpu": cpu,
-        "tpu": report.values.get("tpu", None if operations is None else operations - cpu),
-        "subgraphs": report.values.get("subgraphs"),
-        "cached_bytes": report.values.get("cached_bytes"),
-        "remaining_bytes": report.values.get("remaining_bytes"),
-        "streamed_bytes": report.values.get("streamed_bytes"),
+        "table": printed.get("rows", []),
+        "operators": operator_counts(last.model) if last.model else [],
+        **{name: printed.get(name) for name in COUNTS},
     }
 
 
-def _read(path: Path) -> Optional[Model]:
+def digests(content: bytes, warn: Callable[[str], None]) -> Dict[str, Optional[str]]:
+    """Digest the compiled file as it is, and without what differs between two compilations of one model.
+
+    The second is null for a file that works on the stick for all that is known, but that we cannot read.
+    """
+    masked = None
     try:
-        return read_model(path.read_bytes())
-    except (FileNotFoundError, MalformedFile):
-        return None
+        masked = masked_digest(content)
+    except MalformedFile as error:
+        warn("the compiled file cannot be read for a digest without its token: %s" % error)
+    return {"sha256": hashlib.sha256(content).hexdigest(), "sha256_masked": masked}
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 from stages.contract import InputError
+from stages.edgetpu.loglines import MOST_BYTES
 
 COMPILER = "edgetpu_compiler"
 GRACE_S = 15.0  # the compiler watches the limit itself and says so; beyond this it is ended
@@ -23,7 +24,7 @@ class Outcome:
     """How a run ended: `code` is None when it had to be ended. `output` is where the compiled file should be."""
 
     code: Optional[int]
-    log: str
+    log: bytes
     output: Path
 
 
@@ -42,19 +43,25 @@ def find_compiler() -> str:
     return found
 
 
-def run_compiler(model: Path, folder: Path, log: Path, timeout_s: int, grace_s: float = GRACE_S) -> Outcome:
-    """Compile `model` into `folder`; what the compiler prints goes to the file `log` as it comes."""
-    command = [find_compiler(), *options(timeout_s), "-o", os.fspath(folder), os.fspath(model)]
-    with log.open("wb") as file:
+def run_compiler(model: Path, folder: Path, log: Path, options: Sequence[str], limit_s: float) -> Outcome:
+    """Compile `model` into `folder`; what the compiler prints is added to the file `log` as it comes."""
+    command = [find_compiler(), *options, "-o", os.fspath(folder), os.fspath(model)]
+    with log.open("ab") as file:
+        begin = file.tell()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, cwd=folder)
-        code = _wait(process, timeout_s + grace_s)
-    text = log.read_text(encoding="utf-8", errors="replace")
-    return Outcome(code, text, folder / ("%s_edgetpu.tflite" % model.stem))
+        code = _wait(process, limit_s)
+    with log.open("rb") as file:
+        file.seek(begin)
+        said = file.read(MOST_BYTES + 1)  # one more than is read, so that too much is noticed
+    return Outcome(code, said, folder / ("%s_edgetpu.tflite" % model.stem))
 
 
-def options(timeout_s: int) -> List[str]:
-    """List the options that decide about the result: the operator table on standard output, and the time limit."""
-    return ["-s", "-t", str(timeout_s)]
+def options(timeout_s: int, search_step: int = 0) -> List[str]:
+    """List the options that decide about the result: the operator table on standard output, the time limit, the search.
+
+    In a search the limit is that of each try.
+    """
+    return ["-s", "-t", str(timeout_s), *(["-d", "-k", str(search_step)] if search_step else [])]
 
 
 def _wait(process: subprocess.Popen[bytes], limit_s: float) -> Optional[int]:

@@ -1,4 +1,4 @@
-"""The compile stage: the reader of the compiler's log, and the driver with a recorded compiler in the vendor's place.
+"""The compile stage, with a recorded compiler in the vendor's place.
 
 The stand-in prints what the real compiler printed and leaves the file that it left. Nothing here shows that the
 vendor's compiler would accept a model; that needs the compile image.
@@ -6,6 +6,7 @@ vendor's compiler would accept a model; that needs the compile image.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -17,19 +18,28 @@ import pytest
 
 from stages.compile import driver
 from stages.compile.__main__ import main
-from stages.compile.log import Report, Row, parse
-from stages.compile.reasons import CompilerError, failure
+from stages.compile.effort import Effort, compile_model
+from stages.compile.verdict import CompilerError
 from stages.contract import InputError, Step
+from stages.edgetpu import log as compiler_log
+from stages.edgetpu.digest import masked_digest
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "edgetpu"
-SHARED_LOGS = Path(__file__).parents[3] / "shared" / "edgetpu" / "compiler_logs"
+MODEL = FIXTURES / "gabor_64x64_p4.tflite"
+COMPILED = "gabor_64x64_p4_edgetpu.tflite"
+SUCCESS = "26-out-v16-mobilenetv3small-offchip.txt"
+LARGE = "42-fail-v16-large-activations.txt"
+CRASH = "51-fail-v16-segfault.txt"
+SILENT = "54-fail-v15-version-line-only.txt"
 STAND_IN = """#!/bin/sh
-# Stands in for edgetpu_compiler: prints a recorded log and leaves a recorded file.
+# Stands in for edgetpu_compiler: at its n-th call it prints the n-th recorded log and leaves the n-th recorded file.
 while [ $# -gt 1 ]; do [ "$1" = -o ] && folder=$2; shift; done
-cat '{log}'
-[ -z '{compiled}' ] || cp '{compiled}' "$folder/model_edgetpu.tflite"
-exit {code}
+echo call >> '{calls}'
+case $(wc -l < '{calls}') in
+{cases}
+esac
 """
+CASE = """{call}) cat '{log}'; [ -z '{compiled}' ] || cp '{compiled}' "$folder/model_edgetpu.tflite"; exit {code};;"""
 
 
 def install(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
@@ -40,9 +50,20 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
 
-def recorded(log: str, compiled: str = "", code: int = 0) -> str:
-    file = str(FIXTURES / compiled) if compiled else ""
-    return STAND_IN.format(log=FIXTURES / log, compiled=file, code=code)
+def record(
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    *calls: tuple[str, str, int],
+    then: tuple[str, str, int] | None = None,
+) -> Path:
+    """Install a stand-in that plays `calls` one after the other; `then` is what it does ever after."""
+    cases = [(str(number + 1), *call) for number, call in enumerate(calls)] + ([("*", *then)] if then else [])
+    lines = [
+        CASE.format(call=number, log=FIXTURES / log, compiled=FIXTURES / compiled if compiled else "", code=code)
+        for number, log, compiled, code in cases
+    ]
+    install(monkeypatch, folder / "bin", STAND_IN.format(calls=folder / "calls", cases="\n".join(lines)))
+    return folder / "calls"
 
 
 @pytest.fixture
@@ -50,23 +71,26 @@ def step(tmp_path: Path) -> Step:
     source, out = tmp_path / "convert", tmp_path / "out"
     source.mkdir()
     out.mkdir()
-    (source / "model.tflite").write_bytes((FIXTURES / "gabor_64x64_p4.tflite").read_bytes())
+    (source / "model.tflite").write_bytes(MODEL.read_bytes())
     (source / "conversion.json").write_text(json.dumps({"recipe": "ptq-int8", "classes": ["a", "b"], "input_size": 64}))
-    return Step("compile", "compile", {"timeout_s": 60}, 1, {"tflite": source}, out, None, events=io.StringIO())
+    parameters = {"timeout_s": 60, "retries": 2, "search_step": 10}
+    return Step("compile", "compile", parameters, 1, {"tflite": source}, out, None, events=io.StringIO())
 
 
 def read(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
+def warnings(step: Step) -> list[str]:
+    assert isinstance(step.events, io.StringIO)
+    events = [json.loads(line) for line in step.events.getvalue().splitlines()]
+    return [event["message"] for event in events if event["event"] == "warning"]
+
+
 def test_a_compiled_file_comes_with_what_the_compiler_said(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step
 ) -> None:
-    install(
-        monkeypatch,
-        tmp_path / "bin",
-        recorded("24-out-v16-yolov5s-sa-two-subgraphs.txt", "gabor_64x64_p4_edgetpu.tflite"),
-    )
+    record(monkeypatch, tmp_path, ("24-out-v16-yolov5s-sa-two-subgraphs.txt", COMPILED, 0))
     main(step)
     told = read(step.out / "compile.json")
     assert (told["compiler"], told["operations"], told["tpu"], told["cpu"]) == ("16.0.384591198", 294, 289, 5)
@@ -75,57 +99,154 @@ def test_a_compiled_file_comes_with_what_the_compiler_said(
     assert told["operators"] == [{"name": "edgetpu-custom-op", "version": 1, "count": 1}]
     assert told["conversion"] == {"recipe": "ptq-int8", "classes": ["a", "b"], "input_size": 64}
     assert "Edge TPU Compiler version 16.0.384591198" in (step.out / "compiler.log").read_text()
-    size = (FIXTURES / "gabor_64x64_p4_edgetpu.tflite").stat().st_size
+    assert warnings(step) == [
+        "5 of 294 operators run on the CPU, one after the other with the Edge TPU: expect lower speed"
+    ]
+    compiled = (FIXTURES / COMPILED).read_bytes()
     (number,) = read(step.out / "record.json")["numbers"]
-    assert (number["metric"], number["value"], number["runtime"]) == ("size_bytes", size, "edgetpu")
+    assert (number["metric"], number["value"], number["runtime"]) == ("size_bytes", len(compiled), "edgetpu")
+
+
+def test_the_digest_without_the_token_stands_beside_the_raw_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step
+) -> None:
+    record(monkeypatch, tmp_path, (SUCCESS, COMPILED, 0))
+    main(step)
+    told = read(step.out / "compile.json")
+    content = (FIXTURES / COMPILED).read_bytes()
+    assert told["sha256"] == hashlib.sha256(content).hexdigest()
+    assert told["sha256_masked"] == masked_digest(content) != told["sha256"]
 
 
 def test_the_compiler_is_told_the_limit_and_to_print_the_table(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step
 ) -> None:
     install(monkeypatch, tmp_path / "bin", '#!/bin/sh\nprintf "%s\\n" "$@"\nexit 3\n')
+    step.parameters.update(retries=0, search_step=0)
     with pytest.raises(CompilerError):
         main(step)
     said = (step.out / "compiler.log").read_text().splitlines()
-    assert (said[:4], Path(said[5]).name) == (["-s", "-t", "60", "-o"], "model.tflite")
-
-
-def test_a_model_that_is_not_quantised_is_the_users_error(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step
-) -> None:
-    install(monkeypatch, tmp_path / "bin", recorded("53-fail-v15-not-quantized.txt", code=1))
-    with pytest.raises(InputError, match="Model not quantized") as caught:
-        main(step)
-    assert "ptq-int8" in caught.value.remedy
-
-
-def test_a_crash_is_the_compilers_fault_and_quotes_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step, capfd: pytest.CaptureFixture[str]
-) -> None:
-    install(monkeypatch, tmp_path / "bin", recorded("51-fail-v16-segfault.txt", code=139))
-    with pytest.raises(CompilerError, match=r"exit code 139.*Segmentation fault"):
-        main(step)
-    assert "Segmentation fault" in capfd.readouterr().err
+    given = int(said[3])
+    assert (said[1:3], said[4], Path(said[6]).name) == (["-s", "-t"], "-o", "model.tflite")
+    assert 55 <= given <= 60
+    assert said[0] == f"$ edgetpu_compiler -s -t {given} model.tflite"
 
 
 @pytest.mark.parametrize(
-    ("compiled", "code", "log", "words"),
+    ("log", "words", "remedy"),
     [
-        ("gabor_64x64_p4_edgetpu.tflite", 1, "26-out-v16-mobilenetv3small-offchip.txt", "exit code 1"),
-        ("gabor_64x64_p4_edgetpu.tflite", 0, "51-fail-v16-segfault.txt", "exit code 0"),
-        ("", 0, "26-out-v16-mobilenetv3small-offchip.txt", "wrote no TFLite file"),
-        ("53-fail-v15-not-quantized.txt", 0, "26-out-v16-mobilenetv3small-offchip.txt", "wrote no TFLite file"),
-        ("gabor_64x64_p4.tflite", 0, "26-out-v16-mobilenetv3small-offchip.txt", "mapped no operator"),
+        ("53-fail-v15-not-quantized.txt", "Model not quantized", "ptq-int8"),
+        ("46-fail-v16-op-version-exp-2.txt", "opcode 'EXP' version '2'", "./run check"),
     ],
-    ids=["exit code", "success line", "no file", "not a TFLite file", "nothing mapped"],
+)
+def test_a_model_that_is_refused_is_the_users_error_and_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step, *, log: str, words: str, remedy: str
+) -> None:
+    calls = record(monkeypatch, tmp_path, then=(log, "", 1))
+    with pytest.raises(InputError, match=words) as caught:
+        main(step)
+    assert remedy in caught.value.remedy
+    assert calls.read_text().count("call") == 1
+
+
+def test_a_crash_is_followed_by_another_attempt_and_both_are_recorded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step
+) -> None:
+    # What the crash left must not be taken for the result of the second attempt.
+    record(monkeypatch, tmp_path, (CRASH, "gabor_64x64_p4.tflite", 139), then=(SUCCESS, COMPILED, 0))
+    main(step)
+    told = read(step.out / "compile.json")["attempts"]
+    assert [(one["exit_code"], one["outcome"]) for one in told] == [(139, "segmentation-fault"), (0, "compiled")]
+    assert [one["options"][:2] for one in told] == [["-s", "-t"], ["-s", "-t"]]
+    assert (step.out / "model_edgetpu.tflite").read_bytes() == (FIXTURES / COMPILED).read_bytes()
+    said = (step.out / "compiler.log").read_text()
+    assert "# exit code 139: segmentation-fault\n" in said
+    assert said.endswith("# exit code 0: compiled\n")
+    assert "attempt 2 follows" in warnings(step)[0]
+
+
+def test_the_log_of_several_attempts_can_be_read_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step
+) -> None:
+    record(monkeypatch, tmp_path, (SILENT, "", 1), (CRASH, "", 139), then=(SUCCESS, COMPILED, 0))
+    main(step)
+    told = compiler_log.document((step.out / "compiler.log").read_bytes())
+    assert (told["ok"], len(told["models"]), told["models"][0]["operations"]) == (True, 1, 50)
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_compiler_that_always_crashes_is_tried_as_often_as_allowed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step, capfd: pytest.CaptureFixture[str], *, retries: int
+) -> None:
+    calls = record(monkeypatch, tmp_path, then=(CRASH, "", 139))
+    step.parameters["retries"] = retries
+    with pytest.raises(CompilerError, match=r"exit code 139.*Segmentation fault") as caught:
+        main(step)
+    assert calls.read_text().count("call") == retries + 1
+    assert ("the last of 3 attempts" in str(caught.value)) is (retries == 2)
+    assert capfd.readouterr().err.count("Segmentation fault") == retries + 1
+
+
+@pytest.mark.parametrize(
+    ("log", "compiled", "code", "words"),
+    [
+        (SUCCESS, COMPILED, 1, "exit code 1"),
+        (CRASH, COMPILED, 0, "exit code 0"),
+        (SUCCESS, "", 0, "wrote no TFLite file"),
+        (SUCCESS, "53-fail-v15-not-quantized.txt", 0, "wrote no TFLite file"),
+        (SUCCESS, "gabor_64x64_p4.tflite", 0, "mapped no operator"),
+        ("31-out-v15-min-runtime-11-nothing-mapped.txt", COMPILED, 0, "mapped no operator"),
+    ],
+    ids=["exit code", "success line", "no file", "not a TFLite file", "no operator in it", "nothing mapped"],
 )
 def test_success_needs_exit_code_and_line_and_operator(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step, *, compiled: str, code: int, log: str, words: str
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    step: Step,
+    *,
+    compiled: str,
+    code: int,
+    log: str,
+    words: str,
 ) -> None:
-    install(monkeypatch, tmp_path / "bin", recorded(log, compiled, code))
+    record(monkeypatch, tmp_path, then=(log, compiled, code))
     with pytest.raises((CompilerError, InputError), match=words):
         main(step)
     assert not (step.out / "compile.json").exists()
+    assert not (step.out / "model_edgetpu.tflite").exists()
+
+
+def test_where_the_whole_model_is_too_large_a_search_finds_a_part(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step
+) -> None:
+    record(monkeypatch, tmp_path, (LARGE, "", 1), then=("41-out-v16-search-success-yolov7-tiny.txt", COMPILED, 0))
+    main(step)
+    told = read(step.out / "compile.json")
+    whole, search = told["attempts"]
+    assert (whole["outcome"], search["outcome"]) == ("large-activations", "compiled")
+    assert "-d" not in whole["options"]
+    assert search["options"][3:] == ["-d", "-k", "10"]
+    assert told["options"] == search["options"]
+    assert told["operations"] == 246
+    assert "looking for a part" in warnings(step)[0]
+
+
+@pytest.mark.parametrize(("search_step", "attempts"), [(0, 1), (10, 2)])
+def test_a_search_is_made_once_and_only_where_it_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step, *, search_step: int, attempts: int
+) -> None:
+    calls = record(monkeypatch, tmp_path, then=(LARGE, "", 1))
+    step.parameters["search_step"] = search_step
+    with pytest.raises(InputError, match="large activation tensors"):
+        main(step)
+    assert calls.read_text().count("call") == attempts
+
+
+def test_a_timeout_leads_to_a_search_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step) -> None:
+    timeout = "40-out-v16-timeout-large-activations.txt"
+    record(monkeypatch, tmp_path, (timeout, "", 1), then=(SUCCESS, COMPILED, 0))
+    main(step)
+    assert [one["outcome"] for one in read(step.out / "compile.json")["attempts"]] == ["timeout", "compiled"]
 
 
 def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Step) -> None:
@@ -137,10 +258,11 @@ def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_a_compiler_that_hangs_ends_with_its_children(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     script = f"#!/bin/sh\nsh -c 'sleep 600 & echo $! > {tmp_path}/pid; wait' &\nwait\n"
     install(monkeypatch, tmp_path / "bin", script)
-    model = FIXTURES / "gabor_64x64_p4.tflite"
-    outcome = driver.run_compiler(model, tmp_path, tmp_path / "compiler.log", timeout_s=1, grace_s=0.0)
-    assert outcome.code is None
+    log = tmp_path / "compiler.log"
+    with pytest.raises(InputError, match="time limit"):
+        compile_model(MODEL, tmp_path, log, Effort(timeout_s=1, retries=2, grace_s=0.0), warn=print)
     assert gone(int((tmp_path / "pid").read_text()))
+    assert log.read_text().endswith("# exit code None: timeout\n")
 
 
 def gone(pid: int) -> bool:
@@ -156,42 +278,32 @@ def gone(pid: int) -> bool:
     return False
 
 
-def test_a_time_limit_is_told_apart_from_an_exit_code() -> None:
-    assert "time limit" in str(failure((), None))
-    assert "exit code 1: it gave no reason" in str(failure((), 1))
+def test_all_attempts_together_keep_to_the_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    record(monkeypatch, tmp_path, then=(CRASH, "", 139))
+    now = iter(range(0, 10_000, 7))  # every look at the clock is seven seconds after the last
+
+    def clock() -> float:
+        return float(next(now))
+
+    (tmp_path / "out").mkdir()
+    with pytest.raises(CompilerError, match="the last of 3 attempts"):
+        compile_model(
+            MODEL, tmp_path / "out", tmp_path / "log", Effort(timeout_s=40, retries=20), warn=print, clock=clock
+        )
+    limits = [int(line.split()[4]) for line in (tmp_path / "log").read_text().splitlines() if line.startswith("$ ")]
+    assert limits == [33, 19, 5]
 
 
-def test_the_operator_table_is_read_with_statuses_that_hold_blanks() -> None:
-    report = parse((FIXTURES / "13-log-v16-mobilenet-v2.txt").read_text())
-    assert report.rows[0] == Row("FULLY_CONNECTED", 1, "Mapped to Edge TPU")
-    assert {row.operator: row.count for row in report.rows} == {
-        "FULLY_CONNECTED": 1,
-        "PAD": 4,
-        "ADD": 10,
-        "MEAN": 1,
-        "QUANTIZE": 2,
-        "SOFTMAX": 1,
-        "CONV_2D": 36,
-        "DEPTHWISE_CONV_2D": 17,
-    }
-
-
-def test_nothing_is_a_report_without_anything() -> None:
-    assert parse("") == Report(None, False, (), {}, ())
-
-
-def test_every_real_log_is_read(request: pytest.FixtureRequest) -> None:
-    if not SHARED_LOGS.is_dir():
-        pytest.skip("the folder of real compiler logs (shared/edgetpu/compiler_logs beside the project) is not here")
-    reports = {path.name[:2]: parse(path.read_text()) for path in sorted(SHARED_LOGS.glob("*.txt"))}
-    assert len(reports) == 59, request.node.name
-    # What the folder's own table of sources says of them: 1 to 21 are tables, 42 to 59 failures.
-    assert all(report.rows for name, report in reports.items() if name <= "21")
-    assert not any(report.succeeded for name, report in reports.items() if name >= "42")
-    assert [sum(row.count for row in reports[name].rows) for name in ("15", "24", "28")] == [267, 294, 294]
-    blamed = {name for name, report in reports.items() if name >= "42" and is_the_models(report)}
-    assert blamed == {"42", "43", "44", "45", "46", "47", "52", "53", "55", "59"}
-
-
-def is_the_models(report: Report) -> bool:
-    return isinstance(failure(report.reasons, 1), InputError)
+@pytest.mark.parametrize(
+    ("left_s", "is_search", "search_step", "expected"),
+    [
+        (600.0, False, 0, (600, 615.0)),
+        (600.0, False, 10, (300, 315.0)),  # half is kept for the search
+        (590.0, True, 10, (147, 605.0)),  # a quarter for each try
+        (1.0, True, 10, (1, 16.0)),
+    ],
+)
+def test_the_time_is_shared_out(
+    left_s: float, *, is_search: bool, search_step: int, expected: tuple[int, float]
+) -> None:
+    assert Effort(600, search_step=search_step).limits(left_s, is_search) == expected

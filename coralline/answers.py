@@ -1,0 +1,128 @@
+"""Print what is known of a TFLite file or compiler log as people read it: the answers of `question.ask` as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from coralline import logtext
+from coralline.console import show_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+MEBIBYTE = 2**20
+LONGEST_NAME = 48
+SLOWEST = 10  # layers shown of an estimate
+
+
+def show_check(name: str, told: Mapping[str, Any]) -> None:
+    """Print whether and how a file will be compiled: the first blocker, and which operators go where."""
+    share = f"{100 * told['share_of_work']:.0f} % of the arithmetic"
+    print(f"{name}: {told['mapped']} of {told['operators']} operators on the Edge TPU, {share} (predicted)")
+    if told["reason"]:
+        print(f"does not compile: {told['reason']}")
+    if told["first_blocker"]:
+        print(_blocker("first blocker", told["first_blocker"]))
+    parameters, activations = told["parameters"], told["activations"]
+    print(
+        f"parameters {_mebibytes(parameters['bytes'])}, on the chip at most {_mebibytes(parameters['on_chip_bytes'])}; "
+        f"largest activations {_mebibytes(activations['largest_bytes'])} of {_mebibytes(activations['budget_bytes'])}"
+    )
+    for change in told.get("changes", ()):
+        print("changed " + ", ".join(f"{key} {value}" for key, value in change.items()))
+    for warning in told["warnings"]:
+        print(f"warning {warning}")
+    print()
+    show_table(["operators", "device", "what", "layer", "why"], list(_spans(told["rows"])), disable_numparse=True)
+
+
+def show_inspection(name: str, told: Mapping[str, Any]) -> None:
+    """Print what a compiled file holds and what one inference moves over the bus."""
+    left = ", ".join(f"{kind} {count}" for kind, count in told["cpu_operators"].items()) or "none"
+    facts = [
+        ["compiler (internal name)", told["compiler"]],
+        ["oldest runtime", told["min_runtime_version"]],
+        ["Edge TPU operators", told["subgraphs"]],
+        ["operators on the CPU", left],
+        ["parameters on the chip", _bytes(told["cached_bytes"])],
+        ["parameters streamed each time", _bytes(told["streamed_bytes"])],
+        ["instructions sent each time", _bytes(told["instruction_bytes"])],
+        ["scratch memory of the host", _bytes(told["scratch_bytes"])],
+        ["activation memory per tile", _bytes(told["narrow_bytes_per_tile"])],
+        ["cycles by the compiler", told["estimated_cycles"] or "not stated"],
+    ]
+    print(name)
+    show_table([], facts, tablefmt="plain", disable_numparse=True)
+    for check in told["checks"]:
+        print(f"{'ok     ' if check['ok'] else 'refused'} {check['name']}: {check['found']}")
+
+
+def show_estimate(name: str, told: Mapping[str, Any]) -> None:
+    """Print a predicted latency with its interval, where the time goes, and what would change it."""
+    latency, energy = told["latency_ms"], told["energy_mj"]
+    print(
+        f"{name}: {latency['value']:.1f} ms [{latency['low']:.1f}, {latency['high']:.1f}] predicted, "
+        f"{energy['value']:.0f} mJ [{energy['low']:.0f}, {energy['high']:.0f}] "
+        f"(USB {told['usb']}, {told['clock']} clock)"
+    )
+    print(f"on the chip {_mebibytes(told['cached_bytes'])}, streamed {_mebibytes(told['streamed_bytes'])}")
+    show_table(["where the time goes", "ms"], [[k, f"{v:.2f}"] for k, v in told["parts_ms"].items()])
+    slowest = sorted(told["layers"], key=lambda entry: -entry["ms"])[:SLOWEST]
+    cells = [
+        [e["index"], e["operator"], _short(e["layer"]), f"{e['ms']:.2f}", e["bound"], _bytes(e["parameter_bytes"])]
+        for e in slowest
+    ]
+    print()
+    show_table(["operator", "kind", "layer", "ms", "bound by", "parameters"], cells, disable_numparse=True)
+    for text in told["advice"]:
+        print(f"advice  {text}")
+
+
+def show_log(name: str, told: Mapping[str, Any]) -> None:
+    """Print what the compiler said of each model."""
+    print(name, *logtext.lines(told), sep="\n")
+
+
+def _blocker(title: str, told: Mapping[str, Any]) -> str:
+    behind = f"; it cuts {told['cuts_off']} operators off" if told["cuts_off"] else ""
+    what = (
+        f"operator {told['index']}, {told['operator']} (layer {_short(told['layer'])}, tensor {_short(told['tensor'])})"
+    )
+    return f"{title}: {what}: {told['reason']}{behind}\n  {told['advice']}"
+
+
+def _spans(rows: Iterable[Mapping[str, Any]]) -> Iterable[list[Any]]:
+    """Put operators in a row with the same fate into one line, with their kinds counted."""
+    for (device, why), group in groupby(rows, key=lambda row: (row["device"], row["reason"] or row["status"])):
+        span = list(group)
+        first, last = span[0]["index"], span[-1]["index"]
+        kinds = Counter(row["operator"] for row in span).most_common()
+        shown = span[0]["operator"] if len(span) == 1 else ", ".join(f"{kind} {count}" for kind, count in kinds)
+        layers = _short(span[0]["layer"]) if len(span) == 1 else ""
+        yield [first if first == last else f"{first}-{last}", device.upper(), shown, layers, why]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / MEBIBYTE:.2f} MiB"
+
+
+def _bytes(size: int | None) -> str:
+    return "not stated" if size is None else f"{size:,} B"
+
+
+def show_parity(name: str, told: Mapping[str, Any]) -> None:
+    """Print how far runtimes agree on the same file."""
+    print(name)
+    headers = ["runtime", "compared with", "images", "equal predictions", "equal output bytes"]
+    cells: Sequence[Sequence[Any]] = [
+        [e["runtime"], e["reference"], e["n"], f"{e['predictions']:.4f}", f"{e['outputs']:.4f}"] for e in told["pairs"]
+    ]
+    show_table(headers, cells, disable_numparse=True)
+    for entry in told["absent"]:
+        print(f"not compared: {entry['runtime']}: {entry['reason']}")

@@ -1,0 +1,88 @@
+"""Answer a question about one file as one JSON document: `python -m stages.edgetpu check|inspect|estimate|parse-log`.
+
+Exit code 2 and `{"message", "remedy"}` when the file or the question is wrong. The files are foreign: whoever starts
+this bounds its time and memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Dict, Sequence
+
+from stages.contract import InputError
+from stages.edgetpu import estimate, gate, inspection, log
+from stages.edgetpu.fix import fix
+from stages.tflite.flat import MalformedFile
+
+MOST_BYTES = 1 << 30
+MEMORY_BYTES = 256 << 20  # beside the file's own bytes, which are held once
+
+
+def main(words: Sequence[str]) -> int:
+    """Answer, and return the exit code."""
+    told = _parser().parse_args(words)
+    try:
+        _limit_memory(told.file.stat().st_size)
+        answer = _answer(told)
+    except MalformedFile as error:
+        return _refused(told.file, "it is damaged, or no TFLite file: %s" % error, "convert the network again")
+    except InputError as error:
+        return _refused(told.file, error.message, error.remedy)
+    except MemoryError:
+        return _refused(told.file, "reading it takes more memory than any real model", "convert the network again")
+    with suppress(BrokenPipeError):
+        sys.stdout.write(json.dumps(answer, sort_keys=True) + "\n")
+    return 0
+
+
+def _refused(file: Path, message: str, remedy: str) -> int:
+    print(json.dumps({"message": "%s: %s" % (file.name, message), "remedy": remedy}))
+    return 2
+
+
+def _limit_memory(size: int) -> None:
+    """Bound this process, whatever the file claims.
+
+    Raises:
+        InputError: the file is larger than any that a TFLite runtime could use here.
+    """
+    if size > MOST_BYTES:
+        raise InputError("it has %d bytes, at most %d are read" % (size, MOST_BYTES), "give a smaller file")
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES + 2 * size, resource.RLIM_INFINITY))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m stages.edgetpu", description=__doc__)
+    parser.add_argument("question", choices=("check", "inspect", "estimate", "parse-log"))
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--fixed", type=Path, help="check: write the changed file here")
+    parser.add_argument("--softmax-on-host", action="store_true", help="check --fixed: leave SOFTMAX out")
+    parser.add_argument("--usb", type=int, choices=(2, 3), default=3)
+    parser.add_argument("--clock", choices=("std", "max"), default="std")
+    parser.add_argument("--compiled", type=Path, help="estimate: the compiled file, whose exact bytes are used")
+    return parser
+
+
+def _answer(told: argparse.Namespace) -> Dict[str, Any]:
+    content = told.file.read_bytes()
+    if told.question == "parse-log":
+        return log.document(content)
+    if told.question == "inspect":
+        return inspection.inspect(content)
+    if told.question == "estimate":
+        compiled = told.compiled.read_bytes() if told.compiled else None
+        return estimate.estimate(content, usb=told.usb, clock=told.clock, compiled=compiled)
+    if told.fixed is None:
+        return gate.check(content)
+    fixed, changes = fix(content, softmax_on_host=told.softmax_on_host)
+    told.fixed.write_bytes(fixed)
+    return {**gate.check(fixed), "changes": changes}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,147 @@
+"""Predict latency and energy of an int8 file on the USB Accelerator, from shapes, bytes and a few constants.
+
+    t = fixed + (instructions + inputs) / in + sum over layers of max(cycles / clock, streamed / stream) + outputs / out
+
+Whole layers stay on the chip in execution order as long as there is room; the others are streamed on every inference.
+Operators that stay on the CPU are not part of it. With a compiled file its exact bytes take the place of estimates.
+Constants and their derivation: latency.json.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
+
+from stages.edgetpu.knowledge import read
+from stages.edgetpu.survey import Layer, Survey, survey
+
+VERSION = 1
+DOMINATES = 0.2  # a part that takes more than this share of the time is named
+
+
+def estimate(content: bytes, *, usb: int = 3, clock: str = "std", compiled: Optional[bytes] = None) -> Dict[str, Any]:
+    """Predict one inference: the document of `estimate --json`.
+
+    Args:
+        content: an int8 TFLite file that is not compiled.
+        usb: 2 or 3.
+        clock: `std` or `max`, the variant of the runtime.
+        compiled: the same file compiled, if there is one.
+
+    Raises:
+        MalformedFile: it is not a TFLite file.
+        InputError: no operator of it would run on the Edge TPU.
+    """
+    known, seen = read("latency"), survey(content, compiled)
+    layers = time_layers(seen, known, usb=usb, clock=clock)
+    parts = time_parts(seen, layers, known, usb=usb)
+    total, error, power = sum(parts.values()), float(known["relative_error"]["value"]), known["power_w"]
+    latency = {"value": total, "low": total / (1 + error), "high": total * (1 + error)}
+    return {
+        "schema": "coralline.estimate",
+        "version": VERSION,
+        "usb": usb,
+        "clock": clock,
+        "latency_ms": latency,
+        "energy_mj": {name: latency[name] * float(power[name]) for name in ("value", "low", "high")},
+        "parts_ms": parts,
+        "cached_bytes": seen.parameter_bytes - _streamed(layers) if seen.exact is None else seen.exact.cached_bytes,
+        "streamed_bytes": _streamed(layers) if seen.exact is None else seen.exact.streamed_bytes,
+        "instruction_bytes": instruction_bytes(seen, known),
+        "input_bytes": seen.input_bytes,
+        "output_bytes": seen.output_bytes,
+        "exact_bytes": seen.exact is not None,
+        "cpu_operators": seen.cpu,
+        "layers": layers,
+        "advice": _advice(seen, layers, parts, _room(seen, known)),
+    }
+
+
+def time_layers(seen: Survey, known: Mapping[str, Any], *, usb: int, clock: str) -> List[Dict[str, Any]]:
+    """Time each layer: the array and the stream of parameters work at the same time, and the slower one counts."""
+    kept = pack(seen.layers, _room(seen, known))
+    hertz, stream = float(known["clock_hz"][clock]), float(known["usb"][str(usb)]["stream_bytes_s"])
+    told = []
+    for entry in seen.layers:
+        cycles = entry.units * float(known["cycles"][entry.kind])
+        streamed = 0 if entry.index in kept else entry.parameter_bytes
+        compute_ms, stream_ms = 1e3 * cycles / hertz, 1e3 * streamed / stream
+        told.append(
+            {
+                "index": entry.index,
+                "operator": entry.operator,
+                "layer": entry.name,
+                "cycles": cycles,
+                "parameter_bytes": entry.parameter_bytes,
+                "streamed_bytes": streamed,
+                "ms": max(compute_ms, stream_ms),
+                "bound": "stream" if stream_ms > compute_ms else "compute",
+            }
+        )
+    return told
+
+
+def time_parts(
+    seen: Survey, layers: Sequence[Mapping[str, Any]], known: Mapping[str, Any], *, usb: int
+) -> Dict[str, float]:
+    """Sum the parts of an inference, ms."""
+    bus = known["usb"][str(usb)]
+    return {
+        "fixed": float(bus["fixed_ms"]),
+        "instructions": 1e3 * instruction_bytes(seen, known) / bus["in_bytes_s"],
+        "input": 1e3 * seen.input_bytes / bus["in_bytes_s"],
+        "compute": sum(entry["ms"] for entry in layers if entry["bound"] == "compute"),
+        "stream": sum(entry["ms"] for entry in layers if entry["bound"] == "stream"),
+        "output": 1e3 * seen.output_bytes / bus["out_bytes_s"],
+    }
+
+
+def pack(layers: Sequence[Layer], room: int) -> Set[int]:
+    """Choose the operators whose parameters stay on the chip: in execution order, whole, while there is room."""
+    kept: Set[int] = set()
+    for entry in layers:
+        if entry.parameter_bytes <= room:
+            kept.add(entry.index)
+            room -= entry.parameter_bytes
+    return kept
+
+
+def instruction_bytes(seen: Survey, known: Mapping[str, Any]) -> int:
+    """Estimate the instructions of one inference, in bytes, where no compiled file states them."""
+    if seen.exact is not None:
+        return seen.exact.instruction_bytes
+    per = known["instructions"]
+    return round(per["per_operator"] * len(seen.layers) + per["per_element"] * sum(e.written for e in seen.layers))
+
+
+def _room(seen: Survey, known: Mapping[str, Any]) -> int:
+    return int(known["cache_bytes"]["value"]) if seen.exact is None else seen.exact.cached_bytes
+
+
+def _streamed(layers: Sequence[Mapping[str, Any]]) -> int:
+    return sum(entry["streamed_bytes"] for entry in layers)
+
+
+def _advice(seen: Survey, layers: Sequence[Mapping[str, Any]], parts: Mapping[str, float], room: int) -> List[str]:
+    """Say what would make it faster, the largest effect first."""
+    total, needed = sum(parts.values()), seen.parameter_bytes
+    told = []
+    if needed > room > 0:
+        text = (
+            "%.2f MiB of parameters do not fit on the chip: make the network %d %% smaller, "
+            "or cut it into segments for %d sticks; that saves up to %.1f ms"
+        )
+        told.append(text % ((needed - room) / 2**20, 100 - 100 * room // needed, -(-needed // room), parts["stream"]))
+    told += [
+        "layer %s (operator %d, %s) takes %.0f %% of the time, bound by %s"
+        % (entry["layer"], entry["index"], entry["operator"], 100 * entry["ms"] / total, entry["bound"])
+        for entry in layers
+        if entry["ms"] > DOMINATES * total
+    ]
+    told += [
+        "%s: %.0f %% of the time goes over the bus" % (name, 100 * parts[name] / total)
+        for name in ("input", "output", "instructions")
+        if parts[name] > DOMINATES * total
+    ]
+    if seen.cpu:
+        told.append("%d operators stay on the CPU and are not part of this" % sum(seen.cpu.values()))
+    return told
