@@ -68,10 +68,10 @@ class ArtifactError(CorallineError):
 
 
 class DeviceError(CorallineError):
-    """A device is missing or closed to this user."""
+    """A device is missing, was lost, or is closed to this user."""
 
     code = 8
-    meaning = "a device is missing, or closed to this user"
+    meaning = "a device is missing, was lost, or is closed to this user"
 
 
 INTERRUPTED = 130

@@ -7,12 +7,13 @@ import errno
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from coralline import host
+from coralline.devices import lock
 from coralline.engines.base import Event, Job, Outcome
-from coralline.errors import ArtifactError, CorallineError, ProfileError, StageError
+from coralline.errors import ArtifactError, CorallineError, DeviceError, ProfileError, StageError
 from coralline.notices import Kind, Notice, Notify
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class InterruptedRunError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maker:
-    """Makes steps of one run. Safe to call from several threads."""
+    """Makes steps of one run. Safe to call from several threads. `hold` takes what a step needs for itself alone."""
 
     store: Store
     engine: Engine
@@ -45,6 +46,7 @@ class Maker:
     digest: Callable[[str], str]
     notify: Notify
     cancelled: threading.Event
+    hold: lock.Hold = lock.held
 
     def make(self, decision: Decision, inputs: Mapping[str, Artifact], *, again: bool) -> Artifact:
         """Make the artifact of a decided step, or find that another process made it meanwhile.
@@ -52,6 +54,7 @@ class Maker:
         Raises:
             ProfileError: the step says that its input is wrong.
             StageError: the step failed.
+            DeviceError: the device that it needs is gone, or was lost while it worked.
             ArtifactError: it ended well, but its outputs are not what its spec declares; or there is no room for them.
             InterruptedRunError: the run was told to stop.
         """
@@ -69,9 +72,18 @@ class Maker:
         self.notify(Notice(kind=Kind.WAITING, label=label, text="another run is making it"))
 
     def _run(self, decision: Decision, inputs: Mapping[str, Artifact], folder: Path) -> Artifact:
-        step, warnings = decision.step, list[str]()
-        job = self._job(decision, inputs, folder)
+        step = decision.step
         self.engine.prepare(step.variant.image, lambda _event: None)  # somebody may have removed it meanwhile
+        with self.hold(step.variant.needs, step.label, self._told_to_wait(step.label), self.cancelled.is_set) as held:
+            if held is None:
+                raise InterruptedRunError(step.label)
+            return self._run_job(decision, replace(self._job(decision, inputs, folder), stick=held.stick))
+
+    def _told_to_wait(self, label: str) -> Callable[[str], None]:
+        return lambda text: self.notify(Notice(kind=Kind.WAITING, label=label, text=text))
+
+    def _run_job(self, decision: Decision, job: Job) -> Artifact:
+        step, warnings = decision.step, list[str]()
         self.notify(Notice(kind=Kind.START, label=step.label, text=decision.reason))
         started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
         outcome = self.engine.run(job, lambda event: self._hear(step.label, event, warnings), self.cancelled)
@@ -95,7 +107,7 @@ class Maker:
             "warnings": warnings,
         }
         self._check_unchanged(decision)
-        artifact = self.store.publish(folder, job.key, step.spec, record)
+        artifact = self.store.publish(job.out, job.key, step.spec, record)
         self.store.forget_partial(job.key)
         return artifact
 
@@ -144,7 +156,8 @@ class Maker:
 
     def _failure(self, job: Job, outcome: Outcome) -> CorallineError:
         if outcome.exit_code == 2 and outcome.error is not None:
-            return ProfileError(f"{job.label}: {outcome.error.get('message')}", hint=str(outcome.error.get("remedy")))
+            kind = DeviceError if outcome.error.get("kind") == "device" else ProfileError
+            return kind(f"{job.label}: {outcome.error.get('message')}", hint=str(outcome.error.get("remedy")))
         if self._ran_out_of_room(job):
             return no_room(self.store.root)
         what = outcome.reason or f"exit code {outcome.exit_code}"

@@ -28,7 +28,8 @@ class Job:
     """Everything that an engine needs to run one step: which code, in which image, on what, with which limits.
 
     `inputs`, `out` and `partial` are folders of the host; `out` exists and is empty. `devices` names what the step may
-    use besides processor and memory: `gpu`, `edgetpu`. The step's log is written to `log`, its `step.json` beside it.
+    use besides processor and memory: `gpu`, `edgetpu`; `stick` is the port of the Edge TPU that is held for it. The
+    step's log is written to `log`, its `step.json` beside it.
     """
 
     label: str
@@ -43,6 +44,7 @@ class Job:
     log: Path
     memory_bytes: int
     devices: tuple[str, ...] = ()
+    stick: str = ""
     run_id: str
     key: str
 
@@ -130,6 +132,7 @@ def environment(job: Job) -> dict[str, str]:
         "PYTHONHASHSEED": "0",  # the order of sets must not depend on chance
         "PYTHONUNBUFFERED": "1",  # the log is live
         "TZ": "UTC",
+        **({"CORALLINE_STICK": job.stick} if job.stick else {}),
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Dict, Tuple
 
+from stages.benchmark import guard, trouble
 from stages.benchmark.accuracy import evaluate
 from stages.benchmark.latency import NS_PER_MS, Latency, measure
 from stages.benchmark.load import LoadMeter, machine, remarks
@@ -23,18 +24,33 @@ VERSION = 1
 
 
 def main(step: Step) -> None:
+    """Measure; with a runtime whose library may end the process, in a child."""
+    if step.parameters["runtime"] in guard.FRAGILE and not guard.is_child():
+        guard.supervise(step)
+        return
+    with trouble.told(step):
+        measure_all(step)
+
+
+def measure_all(step: Step) -> None:
     """Measure latency first, alone and on the threads asked for, then accuracy on all threads."""
     images = ImageSet.read(step)
     rows = images.rows("test")
     runtime = open_runtime(step)
     check_classes(runtime, images)
     latency, document = time_one_image(step, runtime, images)
-    probabilities = predict(step, runtime, images, rows)
+    probabilities, recalled = predict(step, runtime, images, rows)
     accuracy = evaluate([row.label for row in rows], probabilities.argmax(axis=1).tolist(), images.classes)
     write_json(step.out / "latency.json", document)
     write_json(step.out / "accuracy.json", accuracy.document())
     write_predictions(step.out / "predictions.csv", rows, probabilities)
-    step.record(accuracy.numbers() + latency.numbers(), {"runtime": runtime.facts, "latency": document})
+    step.record(accuracy.numbers() + latency.numbers(), facts(runtime, document, recalled))
+
+
+def facts(runtime: Runtime, latency: Dict[str, Any], recalled: int) -> Dict[str, Any]:
+    """Describe the measurement for the record; predictions of an attempt that died are named as such."""
+    resumed = {"predictions_of_an_earlier_attempt": recalled} if recalled else {}
+    return {"runtime": runtime.facts, "latency": latency, **resumed}
 
 
 def open_runtime(step: Step) -> Runtime:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Callable, List, Sequence
+from typing import TYPE_CHECKING, Callable, List, Sequence, Tuple
 
 import numpy as np
 
+from stages.benchmark.kept import Kept
 from stages.progress import Progress
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 DECODED_AHEAD = 8  # images for each worker in one task: long enough to hide the hand-over
 
 
-def predict(step: Step, runtime: Runtime, images: ImageSet, rows: Sequence[Row]) -> Probabilities:
-    """Compute the probabilities for each row, [image, class]."""
+def predict(step: Step, runtime: Runtime, images: ImageSet, rows: Sequence[Row]) -> Tuple[Probabilities, int]:
+    """Compute the probabilities for each row, [image, class]; also how many an earlier, dead attempt had made."""
+    kept = Kept(step.partial, len(rows))
     progress = Progress(step, len(rows), "image", "accuracy")
+    progress.advance(kept.count)
     idle: SimpleQueue[Callable[[NDArray[np.uint8]], Probabilities]] = SimpleQueue()
     for worker in runtime.workers:
         idle.put(worker)
@@ -41,10 +44,11 @@ def predict(step: Step, runtime: Runtime, images: ImageSet, rows: Sequence[Row])
             idle.put(worker)
 
     size = max(runtime.batch, DECODED_AHEAD)
-    parts = [rows[first : first + size] for first in range(0, len(rows), size)]
-    found: List[Probabilities] = []
+    parts = [rows[first : first + size] for first in range(kept.count, len(rows), size)]
+    found: List[Probabilities] = [] if kept.rows is None else [kept.rows]
     with ThreadPoolExecutor(len(runtime.workers)) as pool:
         for part, probabilities in zip(parts, pool.map(task, parts)):
             found.append(probabilities)
+            kept.add(probabilities)
             progress.advance(len(part))
-    return np.concatenate(found)
+    return np.concatenate(found), kept.count

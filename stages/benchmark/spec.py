@@ -57,4 +57,5 @@ SPEC = Spec(
     code=("stages/models/{model}.py", "stages/benchmark/{runtime}.py"),
     cores="all",
     measures=True,
+    resumable=True,
 )

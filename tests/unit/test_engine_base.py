@@ -18,6 +18,7 @@ from coralline.engines.attach import demultiplex
 from coralline.engines.base import LONGEST_LINE, Event, Job, Listener, Places, environment, parse_event, write_step
 from coralline.engines.docker import user
 from coralline.engines.owner import is_gone, owner
+from docker import APIClient
 
 
 class Heard:
@@ -156,6 +157,29 @@ def test_devices_are_given_only_to_steps_that_need_them(tmp_path: Path, monkeypa
     assert planned.usb
     assert container.Bind(source=bus, target=bus, writable=True) in planned.binds
     assert "--device-cgroup-rule 'c 189:* rmw'" in planned.command_line()
+    assert "--privileged" not in planned.command_line()
+
+
+def test_the_bus_and_its_rule_are_what_the_sdk_is_given_and_no_privileges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = tmp_path / "usb"
+    bus.mkdir()
+    monkeypatch.setattr(container, "USB", bus)
+    options = described(tmp_path, devices=("edgetpu",), stick="2-1.4")._host_config(APIClient(version="1.41"))
+    assert options["DeviceCgroupRules"] == ["c 189:* rmw"]
+    assert {"Target": str(bus), "Source": str(bus), "Type": "bind", "ReadOnly": False} in options["Mounts"]
+    assert not options.get("Privileged")
+    assert options["CapDrop"] == ["ALL"]
+    assert "Devices" not in options  # a single node would be another one after the first use
+    without = described(tmp_path)._host_config(APIClient(version="1.41"))
+    assert not without.get("DeviceCgroupRules")
+
+
+def test_a_step_is_told_which_stick_is_held_for_it_and_others_nothing(tmp_path: Path) -> None:
+    assert environment(job(tmp_path, stick="2-1.4"))["CORALLINE_STICK"] == "2-1.4"
+    assert described(tmp_path, stick="2-1.4").variables["CORALLINE_STICK"] == "2-1.4"
+    assert "CORALLINE_STICK" not in environment(job(tmp_path))
 
 
 def test_both_engines_set_the_same_hash_seed_and_threads(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -11,8 +12,9 @@ from fakes import FakeEngine, make_outputs, project, spec, step, write_record
 
 from coralline import runs
 from coralline.code import Code
+from coralline.devices import lock
 from coralline.engines.base import Job, Outcome
-from coralline.errors import ArtifactError, ProfileError, StageError
+from coralline.errors import ArtifactError, DeviceError, ProfileError, StageError
 from coralline.execute import Ended, Execution
 from coralline.make import Maker
 from coralline.notices import Kind, Notice
@@ -21,7 +23,7 @@ from coralline.store import Store
 from stages.spec import Input
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from coralline.graph import Step
@@ -42,6 +44,7 @@ class House:
         self.told: list[Notice] = []
         self.cancelled = threading.Event()
         self.device: dict[str, str] = {}
+        self.taken: list[str] = []
         self.externals: dict[str, Input] = {}
         self.digest: Callable[[str], str] = str
 
@@ -65,6 +68,23 @@ class House:
     def plan(self, **changed: Any) -> dict[str, Decision]:
         return self.planner().plan(self.steps(**changed))
 
+    @contextlib.contextmanager
+    def hold(
+        self, need: str | None, label: str, waiting: Callable[[str], None], stop: Callable[[], bool]
+    ) -> Iterator[lock.Held | None]:
+        """Give out the one stick of a machine that has one, with others before us when `device` says so."""
+        if need is None:
+            yield lock.Held()
+            return
+        if "holder" in self.device:
+            waiting(f"used by {self.device['holder']}")
+        if stop():
+            yield None
+            return
+        self.taken.append(f"take {label}")
+        yield lock.Held(stick="2-1")
+        self.taken.append(f"leave {label}")
+
     def run(self, *, fresh: bool = True, jobs: int = 2, forced: frozenset[str] = frozenset(), **changed: Any) -> Ended:
         self.engine.ran[:] = [] if fresh else self.engine.ran
         self.record = runs.start(self.store.root, {})
@@ -76,6 +96,7 @@ class House:
             digest=self.digest,
             notify=self.told.append,
             cancelled=self.cancelled,
+            hold=self.hold,
         )
         return Execution(self.steps(**changed), self.planner(forced), maker, jobs=jobs, notify=self.told.append).run()
 
@@ -163,6 +184,29 @@ def test_what_was_made_with_a_device_is_reused_without_it(house: House) -> None:
     house.run()
     house.device["edgetpu"] = "no stick"
     assert house.plan()["second"].action is Action.REUSE
+
+
+def test_a_step_holds_its_stick_while_it_runs_and_is_told_which(house: House) -> None:
+    house.specs["second"] = spec("second", after=["first"], needs="edgetpu")
+    house.device["holder"] = "ana"
+    seen: list[tuple[str, list[str]]] = []
+    for name in ("first", "second"):
+        house.engine.behaviours[name] = lambda job: (seen.append((job.stick, [*house.taken])), make_outputs(job))[1]
+    assert not house.run().errors
+    assert seen == [("", []), ("2-1", ["take second"])]
+    assert house.taken == ["take second", "leave second"]
+    waited = [(notice.label, notice.text) for notice in house.told if notice.kind is Kind.WAITING]
+    assert waited == [("second", "used by ana")]
+
+
+def test_a_stick_that_is_lost_fails_its_step_as_a_device_and_keeps_the_others(house: House) -> None:
+    house.specs["second"] = spec("second", after=["first"], needs="edgetpu")
+    lost = {"event": "error", "kind": "device", "message": "the Edge TPU was lost", "remedy": "another cable"}
+    house.engine.behaviours["second"] = lambda _job: Outcome(exit_code=2, error=lost)
+    ended = house.run()
+    error = ended.errors["second"]
+    assert (type(error), error.message, error.hint) == (DeviceError, "second: the Edge TPU was lost", "another cable")
+    assert ended.decided["first"].artifact is not None
 
 
 def test_a_gathering_step_goes_on_without_what_is_blocked_and_is_told_why(house: House) -> None:
