@@ -19,6 +19,7 @@ COLUMNS = (
     ("std ms", "latency_std_ms", "{:.2f}"),
     ("p50 ms", "latency_p50_ms", "{:.2f}"),
     ("p99 ms", "latency_p99_ms", "{:.2f}"),
+    ("predicted ms", "predicted_latency_ms", "{:.1f}"),
 )
 SCALE = {"size_bytes": 1 / 1000}  # the TFLite study gives sizes in KB of 1000 bytes
 

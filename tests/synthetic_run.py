@@ -7,17 +7,17 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from stages.check import __main__ as check
 from stages.contract import Step, number
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 CLASSES = ("cc_numu", "cc_nue", "nc")
+INT8_FILE = Path(__file__).parent / "fixtures" / "edgetpu" / "gabor_64x64_p4.tflite"
 SIZES = {"float32": 87_301_224, "float16": 43_702_512, "dynamic": 22_510_016, "ptq-int8": 22_846_208}
 SPEEDS = {"float32-keras": 61.0, "float32": 24.1, "float16": 24.4, "dynamic": 17.9, "ptq-int8": 9.7}
 HOST = {"cpu_model": "Example CPU 9000", "cores": 2, "machine": "x86_64", "kernel": "6.1"}
@@ -76,6 +76,7 @@ class Run:
             for recipe in SIZES:
                 self.convert(model, recipe)
                 self.benchmark(model, recipe, "tflite-cpu")
+            self.check(model, "ptq-int8")
             self.miss("compile/%s/ptq-int8" % model, NO_COMPILER)
             self.miss("benchmark/%s/ptq-int8/edgetpu" % model, "needs compile/%s/ptq-int8, which was not made" % model)
         return self
@@ -145,6 +146,18 @@ class Run:
         )
         parameters = {"model": model, "epochs": epochs, "batch": 32, "learning_rate": 1e-3, "seed": 1}
         return self.record(folder, "train", {"model": model}, numbers, parameters=parameters)
+
+    def check(self, model: str, recipe: str) -> Path:
+        """Judge a real file, in place of the network that was not converted."""
+        folder = self.root / f"check.{model}.{recipe}"
+        folder.mkdir()
+        source = self.root / f"source.{model}.{recipe}"
+        source.mkdir()
+        (source / "model.tflite").write_bytes(INT8_FILE.read_bytes())
+        judge = Step("check", "check", {"usb": "3", "clock": "std"}, 1, {"tflite": source}, folder, None)
+        check.main(judge)
+        told = json.loads((folder / "record.json").read_text())
+        return self.record(folder, "check", {"model": model, "recipe": recipe}, told["numbers"])
 
     def convert(self, model: str, recipe: str) -> Path:
         folder = self.root / f"convert.{model}.{recipe}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from stages.contract import Step
 
-STAGES = ("dataset", "train", "qat", "convert", "compile", "benchmark")
+STAGES = ("dataset", "train", "qat", "convert", "check", "compile", "benchmark")
 KERAS = "float32-keras"
 RECIPES = (
     KERAS,

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 SECTIONS = (
-    *("headline", "accuracy", "quantisation", "activations", "sizes", "latency", "data", "artifacts", "numbers"),
+    *("headline", "accuracy", "quantisation", "activations", "edgetpu", "sizes", "latency", "data", "artifacts", "numbers"),
 )
 
-SEARCHED = ("quantisation", "activations")  # left out where no recipe searched
+OPTIONAL = ("quantisation", "activations", "edgetpu")  # left out where there is nothing to show
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def markdown(content: Content) -> str:
     told = content.described()
     parts = ["# %s" % _escaped(content.title), _escaped(told["lead"])]
     for name in SECTIONS:
-        if name in SEARCHED and not content.tables[name].rows:
+        if name in OPTIONAL and not content.tables[name].rows:
             continue
         parts += ["## %s" % content.tables[name].title, *_before(name, told), _table(content.tables[name])]
         parts += _after(name, content, told)

@@ -16,6 +16,7 @@ SPEC = Spec(
                 "train": Input(stage="train", gather=True),
                 "qat": Input(stage="qat", gather=True),
                 "convert": Input(stage="convert", gather=True),
+                "check": Input(stage="check", gather=True),
                 "compile": Input(stage="compile", gather=True),
                 "benchmark": Input(stage="benchmark", gather=True),
             },

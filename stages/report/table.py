@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Cell:
     """One cell of a table.
 
-    `kind` is empty, `number`, `derived` (computed from other numbers), `missing`, or `key` or `content` for a digest.
+    `kind` is empty, `number`, `derived` (computed from other numbers), `predicted`, `missing`, or `key` or `content` for a digest.
     `detail` follows the text in smaller type, such as an interval. `note` is the number of a footnote.
     """
 
@@ -94,6 +94,14 @@ def measured(artifact: Artifact, metric: str, form: str, scale: float = 1.0) -> 
         title=origin(artifact, number),
         artifact=artifact,
     )
+
+
+def predicted(artifact: Artifact, metric: str, form: str, scale: float = 1.0) -> Cell:
+    """Return a cell for a number that nobody measured: it says so, and looks otherwise."""
+    cell = measured(artifact, metric, form, scale)
+    if cell.is_absent:
+        return cell
+    return replace(cell, text="~" + cell.text, kind="predicted", title="predicted, not measured: " + cell.title)
 
 
 def derived(value: float, form: str, how: str) -> Cell:

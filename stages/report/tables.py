@@ -1,6 +1,6 @@
 """Builds the tables of a report: what was measured and from which artifact, what is missing and why.
 
-A size is in KB of 1000 bytes, as in the TFLite study. Nothing is estimated here.
+A size is in KB of 1000 bytes, as in the TFLite study. What is predicted is marked so.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional
 
 from stages.report.gather import KERAS
-from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, measured, word
+from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, measured, predicted, word
 
 if TYPE_CHECKING:
     from stages.report.gather import Artifact, Gathered
@@ -54,7 +54,7 @@ def headline(gathered: Gathered) -> Table:
                     _of_benchmark(table, gathered, on_cpu, "latency_p50_ms", MILLISECONDS),
                     _compiled_size(table, gathered, model, recipe),
                     _of_benchmark(table, gathered, on_tpu, "balanced_accuracy", FRACTION),
-                    _of_benchmark(table, gathered, on_tpu, "latency_p50_ms", MILLISECONDS),
+                    _on_tpu(table, gathered, on_tpu),
                 ]
             )
     return table
@@ -153,6 +153,15 @@ def _of_benchmark(table: Table, gathered: Gathered, where: Where, metric: str, f
             return table.missing("not compiled", not_compiled)
     reason = gathered.why_missing("benchmark", **where._asdict())
     return NOT_APPLICABLE if reason is None else table.missing("not measured", reason)
+
+
+def _on_tpu(table: Table, gathered: Gathered, where: Where) -> Cell:
+    """Return the latency on the Edge TPU, or what is predicted where it could not be measured."""
+    found = _of_benchmark(table, gathered, where, "latency_p50_ms", MILLISECONDS)
+    judged = gathered.find("check", model=where.model, recipe=where.recipe)
+    if found.kind != "missing" or judged is None or judged.number("predicted_latency_ms") is None:
+        return found
+    return predicted(judged, "predicted_latency_ms", "{:.1f}")
 
 
 def _size(table: Table, gathered: Gathered, model: str, recipe: str) -> Cell:
