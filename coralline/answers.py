@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MEBIBYTE = 2**20
 LONGEST_NAME = 48
 SLOWEST = 10  # layers shown of an estimate
+MOST_IMAGES = 10  # images shown on which runtimes decide differently
 
 
 def show_check(name: str, told: Mapping[str, Any]) -> None:
@@ -32,6 +33,8 @@ def show_check(name: str, told: Mapping[str, Any]) -> None:
     )
     for change in told.get("changes", ()):
         print("changed " + ", ".join(f"{key} {value}" for key, value in change.items()))
+    if "proof" in told:
+        print(f"written {told['fixed']}: {_proof(told['proof'])}")
     for warning in told["warnings"]:
         print(f"warning {warning}")
     print()
@@ -67,15 +70,17 @@ def show_estimate(name: str, told: Mapping[str, Any]) -> None:
         f"{energy['value']:.0f} mJ [{energy['low']:.0f}, {energy['high']:.0f}] "
         f"(USB {told['usb']}, {told['clock']} clock)"
     )
-    print(f"on the chip {_mebibytes(told['cached_bytes'])}, streamed {_mebibytes(told['streamed_bytes'])}")
+    print(
+        f"bound by {told['bound']}; on the chip {_mebibytes(told['cached_bytes'])}, streamed {_mebibytes(told['streamed_bytes'])}"
+    )
     show_table(["where the time goes", "ms"], [[k, f"{v:.2f}"] for k, v in told["parts_ms"].items()])
-    slowest = sorted(told["layers"], key=lambda entry: -entry["ms"])[:SLOWEST]
+    slowest = sorted(told["layers"], key=lambda entry: -max(entry["compute_ms"], entry["stream_ms"]))[:SLOWEST]
     cells = [
-        [e["index"], e["operator"], _short(e["layer"]), f"{e['ms']:.2f}", e["bound"], _bytes(e["parameter_bytes"])]
+        [e["index"], e["operator"], _short(e["layer"]), f"{e['compute_ms']:.2f}", f"{e['stream_ms']:.2f}", e["bound"]]
         for e in slowest
     ]
     print()
-    show_table(["operator", "kind", "layer", "ms", "bound by", "parameters"], cells, disable_numparse=True)
+    show_table(["operator", "kind", "layer", "compute ms", "stream ms", "bound by"], cells, disable_numparse=True)
     for text in told["advice"]:
         print(f"advice  {text}")
 
@@ -116,13 +121,71 @@ def _bytes(size: int | None) -> str:
     return "not stated" if size is None else f"{size:,} B"
 
 
-def show_parity(name: str, told: Mapping[str, Any]) -> None:
-    """Print how far runtimes agree on the same file."""
-    print(name)
-    headers = ["runtime", "compared with", "images", "equal predictions", "equal output bytes"]
-    cells: Sequence[Sequence[Any]] = [
-        [e["runtime"], e["reference"], e["n"], f"{e['predictions']:.4f}", f"{e['outputs']:.4f}"] for e in told["pairs"]
-    ]
-    show_table(headers, cells, disable_numparse=True)
+def show_parity(told: Mapping[str, Any]) -> None:
+    """Print how far runtimes agree on the same file, where they part, and on which images they decide otherwise."""
+    images = told["images"]
+    print(f"{told['model']}/{told['recipe']}: {images['compared']} of {images['of']} test images\n")
+    headers = ["runtime", "compared with", "images", "equal predictions", "equal output bytes", "largest difference"]
+    show_table(headers, [_agreement(entry) for entry in told["pairs"]], disable_numparse=True)
+    print()
+    for entry in told["runtimes"]:
+        if entry["delegated"]:
+            left = ", ".join(f"{kind} {count}" for kind, count in entry["not_delegated"].items())
+            own = f"{entry['runtime']} computes {entry['delegated']} of {entry['operators']} operators itself"
+            print(own + (f"; the built-in kernels compute {left}" if left else ""))
+    for entry in told["pairs"]:
+        _show_differences(entry, told["classes"])
     for entry in told["absent"]:
         print(f"not compared: {entry['runtime']}: {entry['reason']}")
+
+
+def _agreement(entry: Mapping[str, Any]) -> list[str | int]:
+    steps = entry["largest_steps"]
+    shares = [_share(entry[name], entry["n"]) for name in ("predictions", "outputs")]
+    return [entry["runtime"], entry["reference"], entry["n"], *shares, _steps(steps)]
+
+
+def _share(value: float | None, count: int) -> str:
+    return "not known" if value is None else f"{value:.4f} ({round(value * count)})"
+
+
+def _steps(count: int | None) -> str:
+    return "not known" if count is None else f"{count} step" + ("" if count == 1 else "s")
+
+
+def _show_differences(entry: Mapping[str, Any], classes: Sequence[str]) -> None:
+    if entry.get("note"):
+        print(f"{entry['runtime']}: {entry['note']}")
+    if entry["first_divergence"]:
+        print(_divergence(entry, entry["first_divergence"]))
+    decided = [one for one in entry["disagreements"] if one["predictions"][0] != one["predictions"][1]]
+    for one in decided[:MOST_IMAGES]:
+        said, reference = (classes[prediction] for prediction in one["predictions"])
+        truth = classes[one["label"]]
+        print(f"  {one['image']} ({truth}): {entry['runtime']} says {said}, {entry['reference']} {reference}")
+    if len(decided) > MOST_IMAGES:
+        print(f"  and {len(decided) - MOST_IMAGES} more images, all in --json")
+
+
+def _divergence(entry: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Say in one sentence where two runtimes begin to differ."""
+    who = f"{entry['runtime']} and {entry['reference']}"
+    if found["index"] is None:
+        return f"{who} differ on {found['image']}, but {found['reason']}"
+    return (
+        f"{who} part in operator {found['index']}, {found['operator']} (layer {_short(found['layer'])}): "
+        f"of equal inputs it makes {found['different']} of {found['elements']} values different, by at most "
+        f"{_steps(found['largest_steps'])}, on {found['image']}"
+    )
+
+
+def _proof(told: Mapping[str, Any]) -> str:
+    """Say whether a changed file is known to compute what the original does."""
+    if told["equal"] is None:
+        return f"unproven: {told['reason']}"
+    if not told["inputs"]:
+        return str(told["reason"])
+    return (
+        f"{told['compared']} bit-equal on {told['inputs']} inputs "
+        f"({told['kernels']} kernels of TensorFlow {told['tensorflow']})"
+    )

@@ -50,10 +50,11 @@ def _rows(run: Run, store: Store) -> Iterator[Row]:
 
 
 def table(found: list[Row]) -> tuple[list[str], list[list[str]]]:
-    """Headers and cells: one line for each model, recipe and runtime that something was measured of."""
+    """Headers and cells: one line for each model, recipe and runtime of which a number has a column here."""
+    shown = {metric for _, metric, _ in COLUMNS}
     lines: dict[tuple[str, str, str], dict[str, Row]] = {}
     for row in found:
-        if row["runtime"] is not None:
+        if row["runtime"] is not None and row["metric"] in shown:
             lines.setdefault((row["model"], row["recipe"], row["runtime"]), {})[row["metric"]] = row
     headers = ["model", "recipe", "runtime", *(title for title, _, _ in COLUMNS)]
     return headers, [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,7 @@ def pages() -> dict[str, str]:
         "parameters.md": _parameters(),
         "exit-codes.md": _exit_codes(),
         "records.md": _records(),
+        "edge-tpu-operators.md": _edge_tpu_operators(),
     }
     return {name: NOTE + "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
 
@@ -195,6 +197,35 @@ def _schema(node: ast.Dict, names: dict[str, Any]) -> str | None:
 
 def _field(key: ast.expr | None) -> str | None:
     return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else None
+
+
+def _edge_tpu_operators() -> Iterator[str]:
+    known = json.loads((PROJECT / "stages" / "edgetpu" / "operators.json").read_text(encoding="utf-8"))
+    yield "# Operators of the Edge TPU\n"
+    yield "What `./run check` knows of edgetpu_compiler 16.0.384591198. All tensors that are computed have 8 bits, only"
+    yield "their three innermost dimensions may exceed 1, and one run of mapped operators without a gap is kept.\n"
+    rows = [(name, entry) for name, entry in sorted(known["operators"].items())]
+    mapped = [
+        (f"`{name}`", _versions(entry), str(entry["runtime"]), entry.get("limits", ""))
+        for name, entry in rows
+        if "runtime" in entry
+    ]
+    yield "## Mapped\n"
+    yield from _table(("operator", "versions", "runtime at least", "limits"), mapped)
+    yield "## Left on the CPU\n"
+    yield "The compiler loads them; each cuts off what depends on it.\n"
+    left = [(name, entry) for name, entry in rows if "runtime" not in entry and entry["newest_version"]]
+    yield from _table(
+        ("operator", "versions", "instead"),
+        [(f"`{name}`", _versions(entry), known["advice"].get(name, "")) for name, entry in left],
+    )
+    yield "## Sources\n"
+    yield from (f"- {what}: {source}" for what, source in known["sources"].items())
+
+
+def _versions(entry: dict[str, Any]) -> str:
+    unsure = entry.get("uncertain_versions")
+    return f"up to {entry['newest_version']}" + (f", {unsure[0]} uncertain" if unsure else "")
 
 
 def _yes(value: bool) -> str:

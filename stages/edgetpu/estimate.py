@@ -1,10 +1,10 @@
 """Predict latency and energy of an int8 file on the USB Accelerator, from shapes, bytes and a few constants.
 
-    t = fixed + (instructions + inputs) / in + sum over layers of max(cycles / clock, streamed / stream) + outputs / out
+    t = fixed + (instructions + inputs) / in + max(cycles / clock, streamed parameters / stream) + outputs / out
 
-Whole layers stay on the chip in execution order as long as there is room; the others are streamed on every inference.
-Operators that stay on the CPU are not part of it. With a compiled file its exact bytes take the place of estimates.
-Constants and their derivation: latency.json.
+Whole layers stay on the chip in execution order as long as there is room; the others are streamed on every inference,
+while the array works on the layers before them. Operators that stay on the CPU are not part of it. With a compiled
+file its exact bytes take the place of estimates. Constants and their derivation: latency.json.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def estimate(content: bytes, *, usb: int = 3, clock: str = "std", compiled: Opti
     parts = time_parts(seen, layers, known, usb=usb)
     total, error, power = sum(parts.values()), float(known["relative_error"]["value"]), known["power_w"]
     latency = {"value": total, "low": total / (1 + error), "high": total * (1 + error)}
+    streamed = sum(entry["streamed_bytes"] for entry in layers)
     return {
         "schema": "coralline.estimate",
         "version": VERSION,
@@ -44,8 +45,9 @@ def estimate(content: bytes, *, usb: int = 3, clock: str = "std", compiled: Opti
         "latency_ms": latency,
         "energy_mj": {name: latency[name] * float(power[name]) for name in ("value", "low", "high")},
         "parts_ms": parts,
-        "cached_bytes": seen.parameter_bytes - _streamed(layers) if seen.exact is None else seen.exact.cached_bytes,
-        "streamed_bytes": _streamed(layers) if seen.exact is None else seen.exact.streamed_bytes,
+        "bound": bound(parts),
+        "cached_bytes": seen.parameter_bytes - streamed if seen.exact is None else seen.exact.cached_bytes,
+        "streamed_bytes": streamed if seen.exact is None else seen.exact.streamed_bytes,
         "instruction_bytes": instruction_bytes(seen, known),
         "input_bytes": seen.input_bytes,
         "output_bytes": seen.output_bytes,
@@ -57,23 +59,23 @@ def estimate(content: bytes, *, usb: int = 3, clock: str = "std", compiled: Opti
 
 
 def time_layers(seen: Survey, known: Mapping[str, Any], *, usb: int, clock: str) -> List[Dict[str, Any]]:
-    """Time each layer: the array and the stream of parameters work at the same time, and the slower one counts."""
+    """Time each layer twice, ms: on the array, and on the bus for parameters that do not stay on the chip."""
     kept = pack(seen.layers, _room(seen, known))
     hertz, stream = float(known["clock_hz"][clock]), float(known["usb"][str(usb)]["stream_bytes_s"])
     told = []
     for entry in seen.layers:
-        cycles = entry.units * float(known["cycles"][entry.kind])
         streamed = 0 if entry.index in kept else entry.parameter_bytes
-        compute_ms, stream_ms = 1e3 * cycles / hertz, 1e3 * streamed / stream
+        compute_ms = 1e3 * entry.units * float(known["cycles"][entry.kind]) / hertz
+        stream_ms = 1e3 * streamed / stream
         told.append(
             {
                 "index": entry.index,
                 "operator": entry.operator,
                 "layer": entry.name,
-                "cycles": cycles,
                 "parameter_bytes": entry.parameter_bytes,
                 "streamed_bytes": streamed,
-                "ms": max(compute_ms, stream_ms),
+                "compute_ms": compute_ms,
+                "stream_ms": stream_ms,
                 "bound": "stream" if stream_ms > compute_ms else "compute",
             }
         )
@@ -83,16 +85,25 @@ def time_layers(seen: Survey, known: Mapping[str, Any], *, usb: int, clock: str)
 def time_parts(
     seen: Survey, layers: Sequence[Mapping[str, Any]], known: Mapping[str, Any], *, usb: int
 ) -> Dict[str, float]:
-    """Sum the parts of an inference, ms."""
+    """Sum the parts of an inference, ms; `stream` is how long the array waits for parameters."""
     bus = known["usb"][str(usb)]
+    compute = sum(entry["compute_ms"] for entry in layers)
     return {
         "fixed": float(bus["fixed_ms"]),
         "instructions": 1e3 * instruction_bytes(seen, known) / bus["in_bytes_s"],
         "input": 1e3 * seen.input_bytes / bus["in_bytes_s"],
-        "compute": sum(entry["ms"] for entry in layers if entry["bound"] == "compute"),
-        "stream": sum(entry["ms"] for entry in layers if entry["bound"] == "stream"),
+        "compute": compute,
+        "stream": max(0.0, sum(entry["stream_ms"] for entry in layers) - compute),
         "output": 1e3 * seen.output_bytes / bus["out_bytes_s"],
     }
+
+
+def bound(parts: Mapping[str, float]) -> str:
+    """Name what an inference waits for most: the array (compute), its parameters (stream) or the bus (transfer)."""
+    transfer = parts["instructions"] + parts["input"] + parts["output"]
+    if transfer > parts["compute"] + parts["stream"]:
+        return "transfer"
+    return "stream" if parts["stream"] else "compute"
 
 
 def pack(layers: Sequence[Layer], room: int) -> Set[int]:
@@ -117,10 +128,6 @@ def _room(seen: Survey, known: Mapping[str, Any]) -> int:
     return int(known["cache_bytes"]["value"]) if seen.exact is None else seen.exact.cached_bytes
 
 
-def _streamed(layers: Sequence[Mapping[str, Any]]) -> int:
-    return sum(entry["streamed_bytes"] for entry in layers)
-
-
 def _advice(seen: Survey, layers: Sequence[Mapping[str, Any]], parts: Mapping[str, float], room: int) -> List[str]:
     """Say what would make it faster, the largest effect first."""
     total, needed = sum(parts.values()), seen.parameter_bytes
@@ -128,14 +135,15 @@ def _advice(seen: Survey, layers: Sequence[Mapping[str, Any]], parts: Mapping[st
     if needed > room > 0:
         text = (
             "%.2f MiB of parameters do not fit on the chip: make the network %d %% smaller, "
-            "or cut it into segments for %d sticks; that saves up to %.1f ms"
+            "or cut it into segments for %d sticks; that saves %.1f ms"
         )
         told.append(text % ((needed - room) / 2**20, 100 - 100 * room // needed, -(-needed // room), parts["stream"]))
+    slower = "stream" if parts["stream"] else "compute"
     told += [
-        "layer %s (operator %d, %s) takes %.0f %% of the time, bound by %s"
-        % (entry["layer"], entry["index"], entry["operator"], 100 * entry["ms"] / total, entry["bound"])
+        "layer %s (operator %d, %s): %.0f %% of the time, by its %s"
+        % (entry["layer"], entry["index"], entry["operator"], 100 * entry[slower + "_ms"] / total, slower)
         for entry in layers
-        if entry["ms"] > DOMINATES * total
+        if entry[slower + "_ms"] > DOMINATES * total
     ]
     told += [
         "%s: %.0f %% of the time goes over the bus" % (name, 100 * parts[name] / total)

@@ -14,7 +14,7 @@ MEBIBYTE = 1 / 2**20
 
 def predictions(gathered: Gathered) -> Table:
     """One row for each file that is meant for the Edge TPU; everything in it is predicted."""
-    titles = ["mapped", "first blocker", "parameters, MiB", "streamed, MiB", "latency, ms", "energy, mJ", "dominated by"]
+    titles = ["mapped", "first blocker", "parameters, MiB", "streamed, MiB", "latency, ms", "energy, mJ", "bound by"]
     table = Table("edgetpu", "Edge TPU, predicted", ["model", "recipe", *titles], words=2)
     for artifact in gathered.of("check"):
         judged, told = artifact.read_json("check.json"), artifact.read_json("estimate.json")
@@ -28,7 +28,7 @@ def predictions(gathered: Gathered) -> Table:
                 _streamed(told),
                 predicted(artifact, "predicted_latency_ms", "{:.1f}"),
                 predicted(artifact, "predicted_energy_mj", "{:.0f}"),
-                _dominant(told),
+                _bound(told),
             ]
         )
     return table
@@ -52,9 +52,8 @@ def _streamed(told: Dict[str, Any]) -> Cell:
     return derived(told["streamed_bytes"] * MEBIBYTE, "{:.2f}", "parameters that do not fit on the chip")
 
 
-def _dominant(told: Dict[str, Any]) -> Cell:
-    """Name the part that takes longest."""
+def _bound(told: Dict[str, Any]) -> Cell:
     if not told:
         return NOT_APPLICABLE
-    name, value = max(told["parts_ms"].items(), key=lambda part: part[1])
-    return Cell(name, name, title="%.1f of %.1f ms" % (value, told["latency_ms"]["value"]))
+    parts = ", ".join("%s %.2f ms" % part for part in sorted(told["parts_ms"].items()))
+    return Cell(told["bound"], told["bound"], title=parts)
