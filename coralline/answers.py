@@ -70,9 +70,8 @@ def show_estimate(name: str, told: Mapping[str, Any]) -> None:
         f"{energy['value']:.0f} mJ [{energy['low']:.0f}, {energy['high']:.0f}] "
         f"(USB {told['usb']}, {told['clock']} clock)"
     )
-    print(
-        f"bound by {told['bound']}; on the chip {_mebibytes(told['cached_bytes'])}, streamed {_mebibytes(told['streamed_bytes'])}"
-    )
+    held, streamed = _mebibytes(told["cached_bytes"]), _mebibytes(told["streamed_bytes"])
+    print(f"bound by {told['bound']}; parameters on the chip {held}, streamed {streamed}")
     show_table(["where the time goes", "ms"], [[k, f"{v:.2f}"] for k, v in told["parts_ms"].items()])
     slowest = sorted(told["layers"], key=lambda entry: -max(entry["compute_ms"], entry["stream_ms"]))[:SLOWEST]
     cells = [

@@ -27,7 +27,7 @@ def causes(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["status"] not in {MAPPED, CONSEQUENCE}]
 
 
-def lines(document: dict[str, Any]) -> Iterator[str]:
+def lines(document: Mapping[str, Any]) -> Iterator[str]:
     """Tell what `question.ask("parse-log", ...)` answered."""
     version = document["compiler_version"]
     yield "compiler %s: %s" % (version or "of unknown version", "compiled" if document["ok"] else "failed")

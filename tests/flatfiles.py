@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-# A table is `{field: value}`. A value is `(kind, number)`, bytes (of elements of `width` bytes, if it has that), a table,
-# or a list of tables or of bytes.
+# A table is `{field: value}`. A value is `(kind, number)`, bytes (of elements of `width` bytes, if it has that), a
+# table, or a list of tables or of bytes.
 Fields = dict[int, Any]
 
 STRING, MAP, VECTOR, INT = 5, 9, 10, 1  # kinds of a FlexBuffer

@@ -121,7 +121,8 @@ def instruction_bytes(seen: Survey, known: Mapping[str, Any]) -> int:
     if seen.exact is not None:
         return seen.exact.instruction_bytes
     per = known["instructions"]
-    return round(per["per_operator"] * len(seen.layers) + per["per_element"] * sum(e.written for e in seen.layers))
+    written = sum(entry.written for entry in seen.layers)
+    return round(float(per["per_operator"]) * len(seen.layers) + float(per["per_element"]) * written)
 
 
 def _room(seen: Survey, known: Mapping[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""What the Edge TPU is predicted to make of each int8 file: which operators it takes, what stays on the chip, how long."""
+"""What the Edge TPU is predicted to make of each int8 file: operators it takes, bytes on the chip, how long it runs."""
 
 from __future__ import annotations
 

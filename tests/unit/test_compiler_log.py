@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages.contract import InputError
 from coralline import logtext
+from stages.contract import InputError
 from stages.edgetpu import log
 from stages.edgetpu.failures import catalogue
 from stages.edgetpu.loglines import MOST_BYTES, MOST_LINES
