@@ -47,7 +47,7 @@ def test_a_network_that_does_not_fit_is_bound_by_streaming_and_told_so() -> None
 
 
 def test_a_small_network_streams_nothing() -> None:
-    told = estimate(convolution(64, 256))
+    told = estimate(convolution(8, 768))
     assert (told["streamed_bytes"], told["parts_ms"]["stream"]) == (0, 0)
     assert told["bound"] == told["layers"][0]["bound"] == "compute"
 
