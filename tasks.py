@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # `invoke` may come fr
 from invoke.collection import Collection
 from invoke.tasks import task
 
-from coralline import commands
+from coralline import commands, filecommands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,31 +37,107 @@ REQUEST: dict[str, tuple[Any, str]] = {
 }
 HELP = {name: text for name, (_, text) in REQUEST.items()}
 JSON = {"json": "print one JSON object"}
+FILE = {"file": "a .tflite file"}
 
 
-def _with_request(body: Callable[..., None]) -> Callable[..., None]:
-    """Give a task the options of a request: its `words` become one option each."""
-    own = [p for p in inspect.signature(body).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    words = [
-        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
-        for name, (default, _) in REQUEST.items()
-    ]
-    body.__signature__ = inspect.Signature([own[0], *words, *own[1:]])  # type: ignore[attr-defined]
-    return body
+def _with_request(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a task the options of a request, some left out: its `words` become one option each."""
+
+    def give(body: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(body).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        words = [
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+            for name, (default, _) in REQUEST.items()
+            if name not in left_out
+        ]
+        body.__signature__ = inspect.Signature([own[0], *words, *own[1:]])  # type: ignore[attr-defined]
+        return body
+
+    return give
 
 
 @task(name="all", auto_shortflags=False, iterable=["set_"], help=HELP)
-@_with_request
+@_with_request()
 def everything(_context: Context, **words: Any) -> None:
     """Make everything from events to the report."""
     commands.run_all(words)
 
 
 @task(auto_shortflags=False, iterable=["set_"], help=HELP | JSON)
-@_with_request
+@_with_request()
 def plan(_context: Context, json: bool = False, **words: Any) -> None:
     """Show what would run, and why."""
     commands.show_plan(words, as_json=json)
+
+
+@task(
+    positional=["model"],
+    auto_shortflags=False,
+    iterable=["set_"],
+    help={name: text for name, text in HELP.items() if name != "only"} | JSON,
+)
+@_with_request("only")
+def parity(_context: Context, json: bool = False, **words: Any) -> None:
+    """Compare the runtimes of an int8 file, image by image."""
+    commands.show_parity(words, as_json=json)
+
+
+@task(
+    positional=["file"],
+    auto_shortflags=False,
+    help=FILE
+    | {
+        "fix": "write a file here that the compiler takes, if that can be done without changing what it computes",
+        "softmax_on_host": "with --fix: leave SOFTMAX at the end to the host",
+        "engine": "where the changed file is proved equal: docker, local or auto",
+    }
+    | JSON,
+)
+def check(
+    _context: Context,
+    file: str,
+    fix: str | None = None,
+    softmax_on_host: bool = False,
+    engine: str = "auto",
+    json: bool = False,
+) -> None:
+    """Say what the Edge TPU compiler will do with a file."""
+    filecommands.check_file(file, fix=fix, softmax_on_host=softmax_on_host, engine=engine, as_json=json)
+
+
+@task(name="inspect", positional=["file"], auto_shortflags=False, help={"file": "a compiled .tflite file"} | JSON)
+def inspect_(_context: Context, file: str, json: bool = False) -> None:
+    """Say what a file compiled for the Edge TPU holds."""
+    filecommands.inspect_file(file, as_json=json)
+
+
+@task(
+    positional=["file"],
+    auto_shortflags=False,
+    help=FILE
+    | {
+        "usb": "2 or 3",
+        "clock": "std (250 MHz) or max (500 MHz): libedgetpu's variant",
+        "compiled": "the compiled file, whose exact bytes then replace estimated ones",
+    }
+    | JSON,
+)
+def estimate(
+    _context: Context,
+    file: str,
+    usb: str = "3",
+    clock: str = "std",
+    compiled: str | None = None,
+    json: bool = False,
+) -> None:
+    """Predict latency and energy of a file on the stick."""
+    filecommands.estimate_file(file, usb=usb, clock=clock, compiled=compiled, as_json=json)
+
+
+@task(positional=["file"], auto_shortflags=False, help={"file": "a log or the output of edgetpu_compiler"} | JSON)
+def parse_log(_context: Context, file: str, json: bool = False) -> None:
+    """Say what a log of the Edge TPU compiler tells."""
+    filecommands.parse_log(file, as_json=json)
 
 
 @task(positional=["run"], help={"run": "a run's name or its beginning (default: the latest)"} | JSON)
@@ -88,6 +164,12 @@ def stages(_context: Context, json: bool = False) -> None:
     commands.show_stages(as_json=json)
 
 
+@task(help={"edgetpu": "prove step by step that the stick works"} | JSON)
+def doctor(_context: Context, edgetpu: bool = False, json: bool = False) -> None:
+    """Say what this machine lacks, and what to do."""
+    commands.show_doctor(edgetpu=edgetpu, as_json=json)
+
+
 @task(
     positional=["names"],
     help={"names": "images, separated by commas (default: all for this host)", "debug": "show tracebacks"},
@@ -109,5 +191,7 @@ def test(_context: Context, suites: str = "") -> None:  # noqa: PT028 - a task, 
     commands.run_tests(suites)
 
 
-namespace = Collection(everything, plan, results, models, recipes, stages, test)
+namespace = Collection(
+    everything, plan, results, parity, check, inspect_, estimate, parse_log, models, recipes, stages, doctor, test
+)
 namespace.add_collection(Collection("image", build, lock))

@@ -10,16 +10,16 @@ import json
 import os
 import subprocess
 import sys
-import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coralline import catalogue, console, parameters, request, runs, session
-from coralline.errors import INTERRUPTED, CorallineError, ImageError, ProfileError
+from coralline.ending import guarded, print_json
+from coralline.errors import INTERRUPTED, ImageError, NothingToDoError, ProfileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from coralline.execute import Ended
     from coralline.images import Images
@@ -31,24 +31,41 @@ ARTIFACTS_VARIABLE = "CORALLINE_ARTIFACTS"
 
 def run_all(words: Mapping[str, Any]) -> None:
     """Carry out a request and print where the report is."""
-    with _guarded(debug=words["debug"]):
-        wanted, setting = _request(words), _setting(words)
-        watcher = console.watcher()
-        try:
-            run, ended = session.build(wanted, setting, watcher.notify)
-        finally:
-            watcher.close()
-        _finish(run, ended)
+    with guarded(debug=words["debug"]):
+        run, ended = _carried_out(words)
+        _end_on_trouble(run, ended)
+        _print_end(run, ended)
+
+
+def show_parity(words: Mapping[str, Any], *, as_json: bool) -> None:
+    """Compare the runtimes of the models' int8 files, making what is missing, and print how far they agree."""
+    from coralline import answers
+
+    with guarded(debug=words["debug"]):
+        run, ended = _carried_out({**words, "only": "parity"})
+        made = [d.artifact for label, d in ended.decided.items() if label.startswith("parity/") and d.artifact]
+        told = [json.loads((artifact.path / "parity.json").read_text(encoding="utf-8")) for artifact in made]
+        if as_json and told:
+            several = {"schema": "coralline.parities", "version": 1, "parities": told}
+            print_json(told[0] if len(told) == 1 else several)
+        elif told:
+            for document in told:
+                answers.show_parity(document)
+        for label, reason in _blocked(ended, "parity"):
+            print(f"not made: {label}: {reason}", file=sys.stderr)
+        _end_on_trouble(run, ended)
+        if not told:
+            raise NothingToDoError("no file could be compared", hint="the lines above say why")
 
 
 def show_plan(words: Mapping[str, Any], *, as_json: bool) -> None:
     """Print what would run and why."""
-    with _guarded(debug=words["debug"]):
+    with guarded(debug=words["debug"]):
         decided = session.plan(_request(words), _setting(words), console.Plain(sys.stderr).notify)
         if as_json:
             from coralline.plan import as_rows
 
-            _print_json({"schema": "coralline.plan", "version": 1, "steps": as_rows(decided)})
+            print_json({"schema": "coralline.plan", "version": 1, "steps": as_rows(decided)})
         else:
             _print_plan(decided)
 
@@ -57,12 +74,12 @@ def show_results(name: str | None, *, as_json: bool) -> None:
     """Print every number of a run."""
     from coralline import results
 
-    with _guarded():
+    with guarded():
         setting = session.Setting(artifacts=_artifacts())
         run = runs.load(setting.artifacts, name)
         found = results.rows(run, setting.store)
         if as_json:
-            _print_json({"run": run.id, "rows": found})
+            print_json({"run": run.id, "rows": found})
             return
         print(f"run {run.id}")
         console.show_table(*results.table(found), disable_numparse=True, stralign="right")
@@ -72,7 +89,7 @@ def show_results(name: str | None, *, as_json: bool) -> None:
 
 def show_models(*, as_json: bool) -> None:
     """Print the models and what the graph knows of them."""
-    with _guarded():
+    with guarded():
         found = catalogue.models().values()
         headers = ["model", "title", "task", "input", "recipes", "stages"]
         cells = [
@@ -84,7 +101,7 @@ def show_models(*, as_json: bool) -> None:
 
 def show_recipes(*, as_json: bool) -> None:
     """Print the recipes."""
-    with _guarded():
+    with guarded():
         headers = ["recipe", "summary", "edgetpu", "default"]
         cells = [[name, r.summary, r.edgetpu, r.default] for name, r in catalogue.recipes().items()]
         _print_choices("recipes", headers, cells, as_json=as_json)
@@ -92,19 +109,33 @@ def show_recipes(*, as_json: bool) -> None:
 
 def show_stages(*, as_json: bool) -> None:
     """Print every stage with its parameters: type, bounds, default and meaning."""
-    with _guarded():
+    with guarded():
         headers = ["parameter", "values", "default", "meaning"]
         for spec in catalogue.specs().values():
-            cells = [_described(spec.name, parameter) for parameter in spec.parameters]
+            cells = [_described(parameter) for parameter in spec.parameters]
             if not as_json:
                 print(f"\n{spec.name}: {spec.summary}\n")
                 console.show_table(headers, cells, disable_numparse=True)
         if as_json:
-            told = {
-                spec.name: [_described(spec.name, p) for p in spec.parameters] for spec in catalogue.specs().values()
-            }
+            told = {spec.name: [_described(p) for p in spec.parameters] for spec in catalogue.specs().values()}
             listed = {name: [dict(zip(headers, row, strict=True)) for row in rows] for name, rows in told.items()}
-            _print_json({"schema": "coralline.stages", "version": 1, "stages": listed})
+            print_json({"schema": "coralline.stages", "version": 1, "stages": listed})
+
+
+def show_doctor(*, edgetpu: bool, as_json: bool) -> None:
+    """Print what this machine has and lacks; end with an exit code when something must be mended."""
+    from coralline import doctor
+    from coralline.doctor.machine import Machine
+
+    with guarded():
+        where = Machine(artifacts=_artifacts(), environ=os.environ)
+        found = doctor.prove(where) if edgetpu else doctor.examine(where)
+        if as_json:
+            print_json(doctor.document(found))
+        else:
+            print(*doctor.lines(found), sep="\n")
+        if code := doctor.exit_code(found, proving=edgetpu):
+            raise SystemExit(code)
 
 
 def build_images(names: str, *, debug: bool) -> None:
@@ -112,7 +143,7 @@ def build_images(names: str, *, debug: bool) -> None:
     from coralline.engines import HOME
     from coralline.images import Images
 
-    with _guarded(debug=debug):
+    with guarded(debug=debug):
         images, watcher = Images(catalogue.PROJECT, HOME / "images"), console.watcher()
         named = [name for name in names.split(",") if name]
         try:
@@ -136,36 +167,18 @@ def lock_images(names: str, *, debug: bool) -> None:
     """Make the locks anew from their requirements and print what changed."""
     from coralline.images import locks
 
-    with _guarded(debug=debug):
+    with guarded(debug=debug):
         for row in locks.refresh([n for n in names.split(",") if n], catalogue.PROJECT):
             print(row)
 
 
 def run_tests(suites: str) -> None:
     """Run the project's checks in a process of their own, and end with their exit code."""
-    with _guarded():
+    with guarded():
         script = str(catalogue.PROJECT / "tests" / "suites.py")
         raise SystemExit(
             subprocess.run([sys.executable, script, *filter(None, suites.split(","))], check=False).returncode
         )
-
-
-@contextlib.contextmanager
-def _guarded(*, debug: bool = False) -> Iterator[None]:
-    """Turn user errors into two lines and their exit code."""
-    try:
-        yield
-    except CorallineError as error:
-        if debug:
-            traceback.print_exc()
-        console.show_error(error)
-        raise SystemExit(error.code) from None
-    except KeyboardInterrupt:
-        print("interrupted; finished artifacts are kept", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - stays open until the end
-        raise SystemExit(0) from None
 
 
 def _request(words: Mapping[str, Any]) -> request.Request:
@@ -190,14 +203,33 @@ def _jobs(word: str) -> int:
     return int(word)
 
 
+def _carried_out(words: Mapping[str, Any]) -> tuple[runs.Run, Ended]:
+    """Carry a request out while a watcher tells what happens."""
+    wanted, setting = _request(words), _setting(words)
+    watcher = console.watcher()
+    try:
+        return session.build(wanted, setting, watcher.notify)
+    finally:
+        watcher.close()
+
+
+def _blocked(ended: Ended, stage: str) -> list[tuple[str, str]]:
+    """List the steps of a stage that could not be made here, with the reasons."""
+    return [
+        (label, decision.reason)
+        for label, decision in ended.decided.items()
+        if decision.step.spec.name == stage and decision.artifact is None
+    ]
+
+
 def _print_plan(decided: Mapping[str, Decision]) -> None:
     for label, decision in decided.items():
         reason = "" if decision.reason == str(decision.action) else f": {decision.reason}"
         print(f"{decision.action!s:8} {label}{reason}")
 
 
-def _finish(run: runs.Run, ended: Ended) -> None:
-    """Say how the run ended, and end with the exit code of the first failure."""
+def _end_on_trouble(run: runs.Run, ended: Ended) -> None:
+    """Say what failed, if anything did, and end with the exit code of the first failure."""
     for error in ended.errors.values():
         console.show_error(error)
     if ended.interrupted:
@@ -205,7 +237,6 @@ def _finish(run: runs.Run, ended: Ended) -> None:
         raise SystemExit(INTERRUPTED)
     if ended.errors:
         raise SystemExit(next(iter(ended.errors.values())).code)
-    _print_end(run, ended)
 
 
 def _print_end(run: runs.Run, ended: Ended) -> None:
@@ -229,19 +260,15 @@ def _shown(path: Path) -> str:
     return str(path)
 
 
-def _described(_stage: str, parameter: Parameter) -> list[str]:
+def _described(parameter: Parameter) -> list[str]:
     default = ",".join(map(str, parameter.default)) if isinstance(parameter.default, tuple) else str(parameter.default)
     return [parameter.name, parameters.expected(parameter), default, parameter.meaning]
 
 
 def _print_choices(kind: str, headers: list[str], cells: list[list[Any]], *, as_json: bool) -> None:
     if as_json:
-        _print_json(
+        print_json(
             {"schema": f"coralline.{kind}", "version": 1, kind: [dict(zip(headers, c, strict=True)) for c in cells]}
         )
     else:
         console.show_table(headers, cells, disable_numparse=True)
-
-
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=1, sort_keys=True))

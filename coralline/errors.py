@@ -74,6 +74,13 @@ class DeviceError(CorallineError):
     meaning = "a device is missing, was lost, or is closed to this user"
 
 
+class ParityError(CorallineError):
+    """Results that should be equal are not."""
+
+    code = 10
+    meaning = "results disagree beyond the stated limits"
+
+
 INTERRUPTED = 130
 
 

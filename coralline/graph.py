@@ -43,6 +43,8 @@ def draw(request: Request) -> dict[str, Step]:
     """All steps of the request by label, each after those that it reads from."""
     steps: dict[str, Step] = {}
     for spec in catalogue.specs().values():
+        if spec.asked and spec.name not in (request.only, request.again_from):
+            continue
         for variant in spec.variants:
             for axes in _combinations(request, spec, variant):
                 step = _step(request, spec, variant, axes, steps)
@@ -98,7 +100,8 @@ def _step(request: Request, spec: Spec, variant: Variant, axes: dict[str, str], 
         if declared.external is not None:
             externals |= {name: declared} if declared.external in request.externals else {}
         elif declared.gather:
-            gathered |= {step.label.replace("/", "."): step.label for step in _of(declared.stage, {}, steps)}
+            wanted = {**axes, **declared.where}
+            gathered |= {step.label.replace("/", "."): step.label for step in _of(declared.stage, wanted, steps)}
         else:
             sources.update((name, step.label) for step in _of(declared.stage, axes, steps))
     return Step(

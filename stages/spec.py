@@ -35,15 +35,17 @@ class Parameter:
 class Input:
     """What a step reads, mounted read-only at `/in/NAME`.
 
-    Either the artifact of another stage (`stage`), one for each step of that stage (`gather`), or something of the
-    user's that lies outside the store (`external`: a key of the request, `data` or `init`). An external input that is
-    not `keyed` is only mounted: its content is already in the key through another input.
+    Either the artifact of another stage (`stage`), one for each step of that stage that could be made (`gather`), or
+    something of the user's that lies outside the store (`external`: a key of the request, `data` or `init`). What is
+    gathered has the reading step's own model and recipe, where it has them, and the axis values in `where`. An external
+    input that is not `keyed` is only mounted: its content is already in the key through another input.
     """
 
     stage: Optional[str] = None
     external: Optional[str] = None
     gather: bool = False
     keyed: bool = True
+    where: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Spec:
     `code` holds patterns of further files that belong to a step's code besides what `__main__.py` imports by name;
     `{model}` and the like stand for the step's parameters, with `-` read as `_`. `cores` is `all` or `one`; `measures`
     means that results belong to this host alone and that nothing else may run meanwhile; `resumable` gives `/partial`.
+    An `asked` stage answers a question of its own and is drawn only when the request names it.
     """
 
     name: str
@@ -91,3 +94,4 @@ class Spec:
     measures: bool = False
     resumable: bool = False
     memory_gib: float = 4.0
+    asked: bool = False

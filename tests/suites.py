@@ -1,7 +1,7 @@
 """Runs the whole check: lint and types, then every suite of tests in the environment that it belongs to.
 
     tests/unit       the host side, no daemon and no TensorFlow
-    tests/stages/X   the code that runs in image X, in X's own packages with pytest added
+    tests/stages/X   the code that runs in image X, or in the image of stage X, in its packages with pytest added
     tests/system     whole runs on both engines, kills, hostile input
     tests/browser    the report in a headless browser, in the report image's packages
 
@@ -27,6 +27,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from coralline.catalogue import PROJECT as ROOT  # noqa: E402
+from coralline.catalogue import specs  # noqa: E402
 from coralline.console import clock  # noqa: E402
 from coralline.environments import Environment  # noqa: E402
 
@@ -96,13 +97,19 @@ def _size(folder: Path) -> int:
 def _command(name: str) -> list[str]:
     kind, _, rest = name.partition("/")
     if kind == "stages":
-        return _in_stage(rest, f"tests/stages/{rest}")
+        return _in_stage(_image(rest), f"tests/stages/{rest}")
     if kind == "browser":
         return _in_stage("report", "tests/browser")
     test = _environment("test")
     if kind == "lint":
         return [str(test.python), "-m", *LINT[rest]]
     return [str(test.python), "-m", "pytest", "-q", f"tests/{name}"]
+
+
+def _image(name: str) -> str:
+    """Find the image of a suite: that of its name, or else the one in which the stage of its name runs."""
+    is_image = (PROJECT / "docker" / name / "requirements.lock").is_file()
+    return name if is_image else specs()[name].variants[0].image
 
 
 def _in_stage(image: str, folder: str) -> list[str]:

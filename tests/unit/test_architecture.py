@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 # Who may know whom on the host side: a room may import only rooms further down this list, or beside it on its line.
 FLOORS = (
-    {"front", "commands"},
+    {"front", "commands", "filecommands"},
+    {"ending"},
     {"session"},
-    {"execute", "make", "board", "console", "results"},
+    {"execute", "make", "board", "console", "results", "doctor", "answers", "logtext", "proof"},
     {"plan", "runs"},
     {"engines", "images", "daemon"},
     {"graph", "key", "store", "code", "datafolder", "digestindex", "environments"},
-    {"request", "outputs"},
+    {"request", "outputs", "question"},
     {"parameters", "host", "devices", "notices", "catalogue", "errors"},
 )
 HOST = sorted((PROJECT / "coralline").rglob("*.py"))

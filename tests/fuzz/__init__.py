@@ -1,0 +1,1 @@
+"""Damaged files, thousands of them, into everything that reads files of strangers."""
