@@ -92,7 +92,7 @@ def time_one_image(step: Step, runtime: Runtime, images: ImageSet) -> Tuple[Late
     meter = LoadMeter()
     latency = measure(infer, **wanted)
     host, load = machine(), meter.read()
-    doubts = remarks(load, host["governor"])
+    doubts = latency.remarks() + remarks(load, host["governor"])
     for doubt in doubts:
         step.warning("latency is uncertain: %s" % doubt)
     step.progress(1, 1, "measurement", "latency")
@@ -104,6 +104,7 @@ def time_one_image(step: Step, runtime: Runtime, images: ImageSet) -> Tuple[Late
         "threads": step.parameters["threads"],
         "runs": len(latency.runs_ns),
         "milliseconds": latency.milliseconds(),
+        "spread": latency.spread(),
         "model_load_ms": runtime.load_ms,
         "first_inference_ms": latency.first_ns / NS_PER_MS,
         "machine": host,

@@ -18,6 +18,8 @@ from stages.contract import number
 
 PERCENTILES = (50, 90, 95, 99)
 NS_PER_MS = 1e6
+PARTS = 3
+STABLE_WITHIN = 0.02  # by how much the medians of parts of a measurement may differ
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,18 @@ class Latency:
         for percent, value in zip(PERCENTILES, np.percentile(runs, PERCENTILES)):
             found["p%d" % percent] = float(value)
         return found
+
+    def spread(self) -> float:
+        """Compute by which share the medians of the first, middle and last third of the runs differ."""
+        medians = [float(np.median(part)) for part in np.array_split(np.asarray(self.runs_ns, np.float64), PARTS)]
+        return max(medians) / min(medians) - 1
+
+    def remarks(self) -> List[str]:
+        """Say when the same measurement, taken a little later, would give another number."""
+        spread = self.spread()
+        if spread <= STABLE_WITHIN:
+            return []
+        return ["unstable: the medians of the thirds of its runs differ by %.1f %%" % (100 * spread)]
 
     def numbers(self) -> List[Dict[str, Any]]:
         """Give the numbers of the record."""

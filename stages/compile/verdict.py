@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from stages.contract import InputError
+from stages.edgetpu.customoperator import CUSTOM_CODE
 from stages.edgetpu.failures import Failure, catalogue, named
 from stages.edgetpu.log import describe
 from stages.edgetpu.loglines import clean_lines
@@ -19,8 +20,6 @@ from stages.tflite.model import Model, operator_counts, read_model
 
 if TYPE_CHECKING:
     from stages.compile.driver import Outcome
-
-CUSTOM_OPERATOR = "edgetpu-custom-op"
 
 
 class CompilerError(RuntimeError):
@@ -84,7 +83,7 @@ def _failure(code: Optional[int], document: Dict[str, Any], model: Optional[Mode
         return named("exit-code", "it reported success with exit code %d" % code)
     if model is None:
         return named("no-output", "it reported success but wrote no TFLite file")
-    if not any(entry["name"] == CUSTOM_OPERATOR for entry in operator_counts(model)):
+    if not any(entry["name"] == CUSTOM_CODE for entry in operator_counts(model)):
         return named("nothing-mapped")
     return None
 

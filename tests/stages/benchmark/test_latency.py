@@ -60,6 +60,16 @@ def test_percentiles_are_those_of_the_runs() -> None:
     assert found["std"] == pytest.approx(29.0115, abs=1e-4)
 
 
+def test_a_latency_that_drifts_is_called_unstable() -> None:
+    steady = Latency(0, [100, 101] * 30)
+    assert steady.remarks() == []
+    drifting = Latency(0, [100] * 20 + [102] * 20 + [105] * 20)
+    assert drifting.spread() == pytest.approx(0.05)
+    (remark,) = drifting.remarks()
+    assert remark.startswith("unstable")
+    assert "5.0 %" in remark
+
+
 def test_garbage_is_not_collected_while_the_clock_runs() -> None:
     seen = []
     measure(lambda: seen.append(gc.isenabled()), warmup_runs=1, min_runs=5, min_seconds=0.0)
