@@ -1,0 +1,39 @@
+"""Where a benchmark finds what a run made: the folders of one model's file and of its data set, made when missing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from measure import PROJECT, Environment
+
+from coralline.engines import HOME as STATE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def converted(model: str, recipe: str) -> tuple[Path, Path]:
+    """Make a file by a recipe on the default profile; return its folder and that of its data set."""
+    words = ("--model", model, "--recipes", recipe, "--only", "convert")
+    subprocess.run([PROJECT / "run", "all", *words], check=True)
+    told = subprocess.run([PROJECT / "run", "results", "--json"], check=True, stdout=subprocess.PIPE).stdout
+    rows = json.loads(told)["rows"]
+    file = next(row for row in rows if row["recipe"] == recipe and row["metric"] == "size_bytes")
+    data = next(row for row in rows if row["model"] is None)
+    return _folder(file), _folder(data)
+
+
+def in_benchmark(*words: object) -> dict[str, Any]:
+    """Run inbenchmark.py where tflite-runtime is; return what it found."""
+    image = Environment("benchmark", PROJECT / "docker/benchmark/requirements.lock", STATE / "environments")
+    image.ensure(print)
+    script = PROJECT / "benchmarks" / "inbenchmark.py"
+    told = subprocess.run([image.python, script, *map(str, words)], check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
+    return found
+
+
+def _folder(row: dict[str, Any]) -> Path:
+    return PROJECT / "artifacts" / "objects" / str(row["artifact"])

@@ -1,0 +1,40 @@
+"""What measuring a latency costs, and whether three measurements of a minute agree.
+
+    .coralline/host/bin/python benchmarks/harness.py [--seconds 60]
+
+Goals: at most 20 microseconds for each inference over invoke() itself; the medians agree within 2 % on an idle machine,
+else the records say "unstable".
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from measure import commit
+
+from artifacts import converted, in_benchmark
+from coralline import host
+
+
+def main() -> None:
+    """Print what was found."""
+    asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    asked.add_argument("--seconds", type=int, default=60)
+    asked.add_argument("--model", default="inceptionv3")
+    asked.add_argument("--recipe", default="ptq-int8-stock")
+    told = asked.parse_args()
+    found = in_benchmark("harness", *converted(told.model, told.recipe), told.seconds)
+    print(f"invoke() alone {found['invoke_us']:.1f} us, the harness adds {found['overhead_us']:.2f} us")
+    medians = ", ".join(f"{value:.3f}" for value in found["p50_ms"])
+    print(f"p50 of three times {told.seconds} s: {medians} ms, {100 * found['p50_spread']:.2f} % apart")
+    print(*found["remarks"], sep="\n")
+    print(json.dumps({"benchmark": "harness", "machine": host.facts(), "commit": commit(), **found}))
+
+
+if __name__ == "__main__":
+    main()
