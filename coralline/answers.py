@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 MEBIBYTE = 2**20
 LONGEST_NAME = 48
+FITS = {
+    True: "which fit on the chip",
+    False: "which do not fit on the chip",
+    None: "which may fit on the chip: program and activations take a part of it",
+}
 SLOWEST = 10  # layers shown of an estimate
 MOST_IMAGES = 10  # images shown on which runtimes decide differently
 
@@ -28,7 +33,7 @@ def show_check(name: str, told: Mapping[str, Any]) -> None:
         print(_blocker("first blocker", told["first_blocker"]))
     parameters, activations = told["parameters"], told["activations"]
     print(
-        f"parameters {_mebibytes(parameters['bytes'])}, on the chip at most {_mebibytes(parameters['on_chip_bytes'])}; "
+        f"parameters {_mebibytes(parameters['bytes'])}, {FITS[parameters['fits']]}; "
         f"largest activations {_mebibytes(activations['largest_bytes'])} of {_mebibytes(activations['budget_bytes'])}"
     )
     for change in told.get("changes", ()):

@@ -26,6 +26,7 @@ def ask(question: str, file: Path, *words: str) -> dict[str, Any]:
     Raises:
         ProfileError: the file is missing, damaged or of another kind.
     """
+    file = file.expanduser()
     if not file.is_file():
         raise ProfileError(f"there is no file {str(file)!r}", hint="give the path of a file")
     command = [sys.executable, "-m", "stages.edgetpu", question, str(file.resolve()), *words]

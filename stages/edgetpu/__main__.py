@@ -10,16 +10,16 @@ import argparse
 import json
 import resource
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, Iterator, Sequence
 
 from stages.contract import InputError
 from stages.edgetpu import estimate, gate, inspection, log
 from stages.edgetpu.fix import fix
 from stages.tflite.flat import MalformedFile
 
-MOST_BYTES = 1 << 30
+MOST_BYTES = 1 << 28  # thirty times what fits on the chip
 MEMORY_BYTES = 256 << 20  # beside the file's own bytes, which are held once
 
 
@@ -27,30 +27,44 @@ def main(words: Sequence[str]) -> int:
     """Answer, and return the exit code."""
     told = _parser().parse_args(words)
     try:
-        _limit_memory(told.file.stat().st_size)
+        _limit_memory([told.file, *([told.compiled] if told.compiled else [])])
         answer = _answer(told)
-    except MalformedFile as error:
-        return _refused(told.file, "it is damaged, or no TFLite file: %s" % error, "convert the network again")
     except InputError as error:
-        return _refused(told.file, error.message, error.remedy)
-    except MemoryError:
-        return _refused(told.file, "reading it takes more memory than any real model", "convert the network again")
+        return _refused(told.file, error)
     with suppress(BrokenPipeError):
         sys.stdout.write(json.dumps(answer, sort_keys=True) + "\n")
     return 0
 
 
-def _refused(file: Path, message: str, remedy: str) -> int:
-    print(json.dumps({"message": "%s: %s" % (file.name, message), "remedy": remedy}))
+def _refused(file: Path, error: InputError) -> int:
+    print(json.dumps({"message": "%s: %s" % (file.name, error.message), "remedy": error.remedy}))
     return 2
 
 
-def _limit_memory(size: int) -> None:
-    """Bound this process, whatever the file claims.
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Turn all that a foreign file can do to a reader into one kind of error."""
+    try:
+        yield
+    except MalformedFile as error:
+        raise InputError(
+            "%s is damaged, or no TFLite file: %s" % (what, error), "convert or compile it again"
+        ) from error
+    except MemoryError as error:
+        text = "reading %s takes more memory than any real model" % what
+        raise InputError(text, "convert or compile it again") from error
+    except OSError as error:
+        raise InputError("%s cannot be read: %s" % (what, error.strerror), "see that you may read it") from error
+
+
+def _limit_memory(files: Sequence[Path]) -> None:
+    """Bound this process, whatever the files claim.
 
     Raises:
-        InputError: the file is larger than any that a TFLite runtime could use here.
+        InputError: a file is larger than any that could run on the chip.
     """
+    with _reading("the file"):
+        size = sum(file.stat().st_size for file in files)
     if size > MOST_BYTES:
         raise InputError("it has %d bytes, at most %d are read" % (size, MOST_BYTES), "give a smaller file")
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES + 2 * size, resource.RLIM_INFINITY))
@@ -69,7 +83,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _answer(told: argparse.Namespace) -> Dict[str, Any]:
-    content = told.file.read_bytes()
+    if told.compiled is not None:
+        with _reading("the compiled file %s" % told.compiled.name):
+            inspection.inspect(told.compiled.read_bytes())
+    with _reading("it"):
+        return _of_file(told, told.file.read_bytes())
+
+
+def _of_file(told: argparse.Namespace, content: bytes) -> Dict[str, Any]:
     if told.question == "parse-log":
         return log.document(content)
     if told.question == "inspect":

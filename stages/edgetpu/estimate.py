@@ -16,6 +16,7 @@ from stages.edgetpu.survey import Layer, Survey, survey
 
 VERSION = 1
 DOMINATES = 0.2  # a part that takes more than this share of the time is named
+WORTH_IT = 0.02  # less of the time is not worth a change of the network
 
 
 def estimate(content: bytes, *, usb: int = 3, clock: str = "std", compiled: Optional[bytes] = None) -> Dict[str, Any]:
@@ -47,26 +48,27 @@ def estimate(content: bytes, *, usb: int = 3, clock: str = "std", compiled: Opti
         "parts_ms": parts,
         "bound": bound(parts),
         "cached_bytes": seen.parameter_bytes - streamed if seen.exact is None else seen.exact.cached_bytes,
-        "streamed_bytes": streamed if seen.exact is None else seen.exact.streamed_bytes,
+        "streamed_bytes": streamed,
         "instruction_bytes": instruction_bytes(seen, known),
         "input_bytes": seen.input_bytes,
         "output_bytes": seen.output_bytes,
         "exact_bytes": seen.exact is not None,
         "cpu_operators": seen.cpu,
         "layers": layers,
-        "advice": _advice(seen, layers, parts, _room(seen, known)),
+        "advice": _advice(seen, layers, parts, known),
     }
 
 
 def time_layers(seen: Survey, known: Mapping[str, Any], *, usb: int, clock: str) -> List[Dict[str, Any]]:
-    """Time each layer twice, ms: on the array, and on the bus for parameters that do not stay on the chip."""
-    kept = pack(seen.layers, _room(seen, known))
-    hertz, stream = float(known["clock_hz"][clock]), float(known["usb"][str(usb)]["stream_bytes_s"])
+    """Time each layer in three ways, ms: on the array, on the bus for parameters, on the bus for inputs and outputs."""
+    bus, hertz = known["usb"][str(usb)], float(known["clock_hz"][clock])
     told = []
-    for entry in seen.layers:
-        streamed = 0 if entry.index in kept else entry.parameter_bytes
-        compute_ms = 1e3 * entry.units * float(known["cycles"][entry.kind]) / hertz
-        stream_ms = 1e3 * streamed / stream
+    for entry, streamed in zip(seen.layers, streamed_bytes(seen, known)):
+        times = {
+            "compute": 1e3 * entry.units * float(known["cycles"][entry.kind]) / hertz,
+            "stream": 1e3 * streamed / bus["stream_bytes_s"],
+            "transfer": 1e3 * (entry.moved_in / bus["in_bytes_s"] + entry.moved_out / bus["out_bytes_s"]),
+        }
         told.append(
             {
                 "index": entry.index,
@@ -74,9 +76,8 @@ def time_layers(seen: Survey, known: Mapping[str, Any], *, usb: int, clock: str)
                 "layer": entry.name,
                 "parameter_bytes": entry.parameter_bytes,
                 "streamed_bytes": streamed,
-                "compute_ms": compute_ms,
-                "stream_ms": stream_ms,
-                "bound": "stream" if stream_ms > compute_ms else "compute",
+                **{"%s_ms" % name: value for name, value in times.items()},
+                "bound": max(times, key=lambda name: times[name]) if any(times.values()) else "nothing",
             }
         )
     return told
@@ -106,11 +107,33 @@ def bound(parts: Mapping[str, float]) -> str:
     return "stream" if parts["stream"] else "compute"
 
 
+def streamed_bytes(seen: Survey, known: Mapping[str, Any]) -> List[int]:
+    """Share out what is streamed on every inference: by packing, and scaled to the exact sum where a file states it."""
+    if seen.exact is None:
+        kept = pack(seen.layers, int(known["cache_bytes"]["value"]))
+        return [0 if entry.index in kept else entry.parameter_bytes for entry in seen.layers]
+    if not seen.exact.streamed_bytes:
+        return [0] * len(seen.layers)
+    kept = pack(seen.layers, seen.exact.cached_bytes)
+    guessed = [0 if entry.index in kept else entry.parameter_bytes for entry in seen.layers]
+    guessed = guessed if any(guessed) else [entry.parameter_bytes for entry in seen.layers]
+    return _scaled(guessed, seen.exact.streamed_bytes)
+
+
+def _scaled(shares: Sequence[int], total: int) -> List[int]:
+    """Scale whole numbers to a sum, exactly: what rounding leaves over goes to the largest."""
+    whole = max(1, sum(shares))
+    scaled = [share * total // whole for share in shares]
+    if scaled:
+        scaled[shares.index(max(shares))] += total - sum(scaled)
+    return scaled
+
+
 def pack(layers: Sequence[Layer], room: int) -> Set[int]:
     """Choose the operators whose parameters stay on the chip: in execution order, whole, while there is room."""
     kept: Set[int] = set()
     for entry in layers:
-        if entry.parameter_bytes <= room:
+        if entry.parameter_bytes <= room and not entry.tall:
             kept.add(entry.index)
             room -= entry.parameter_bytes
     return kept
@@ -125,20 +148,20 @@ def instruction_bytes(seen: Survey, known: Mapping[str, Any]) -> int:
     return round(float(per["per_operator"]) * len(seen.layers) + float(per["per_element"]) * written)
 
 
-def _room(seen: Survey, known: Mapping[str, Any]) -> int:
-    return int(known["cache_bytes"]["value"]) if seen.exact is None else seen.exact.cached_bytes
-
-
-def _advice(seen: Survey, layers: Sequence[Mapping[str, Any]], parts: Mapping[str, float], room: int) -> List[str]:
-    """Say what would make it faster, the largest effect first."""
-    total, needed = sum(parts.values()), seen.parameter_bytes
+def _advice(
+    seen: Survey, layers: Sequence[Mapping[str, Any]], parts: Mapping[str, float], known: Mapping[str, Any]
+) -> List[str]:
+    """Say what would make it faster, the largest effect first; nothing of what is not worth the work."""
+    total = sum(parts.values())
+    streamed, room = sum(entry["streamed_bytes"] for entry in layers), int(known["cache_bytes"]["value"])
     told = []
-    if needed > room > 0:
+    if parts["stream"] > WORTH_IT * total:
         text = (
             "%.2f MiB of parameters do not fit on the chip: make the network %d %% smaller, "
             "or cut it into segments for %d sticks; that saves %.1f ms"
         )
-        told.append(text % ((needed - room) / 2**20, 100 - 100 * room // needed, -(-needed // room), parts["stream"]))
+        share, sticks = 100 * streamed // seen.parameter_bytes, -(-seen.parameter_bytes // room)
+        told.append(text % (streamed / 2**20, share, max(2, sticks), parts["stream"]))
     slower = "stream" if parts["stream"] else "compute"
     told += [
         "layer %s (operator %d, %s): %.0f %% of the time, by its %s"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Dict, List, Optional, Sequence, Set
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from stages.contract import InputError
 from stages.edgetpu import activations, parameters, work
@@ -119,15 +119,29 @@ def _failure(whole: Optional[Fault], mapped: Set[int], blockers: Sequence[Dict[s
         return None
     if any("float" in blocker["reason"] for blocker in blockers):
         return "the model is not quantised: no operator has 8-bit inputs and outputs"
-    return "no operator is mapped to the Edge TPU"
+    return "no operator is mapped: %s" % (blockers[0]["reason"] if blockers else "it has none")
 
 
 def _warnings(model: Model, found: Sequence[Site], mapped: Set[int]) -> List[str]:
-    told = [text for site in found for text in doubts(site)]
-    told += [text for text in (doubt(site) for site in found if site.index in mapped) if text]
+    unsure = [(site, text) for site in found for text in doubts(site)]
+    unsure += [(site, text) for site in found if site.index in mapped for text in (doubt(site),) if text]
+    told = _grouped_by_kind(unsure)
     unknown = [t.name for t in (model.main.tensors[i] for i in model.main.inputs) if -1 in t.shape_signature]
     if unknown:
         told.append("input %r has an unknown dimension, taken as 1: run check --fix to state it" % unknown[0])
     if len(model.subgraphs) > 1:
         told.append("the file holds %d graphs; only the first is judged" % len(model.subgraphs))
-    return told + parameters.shared_weights(found) + activations.warnings(found, mapped)
+    return told + parameters.warnings(found) + activations.warnings(found, mapped)
+
+
+def _grouped_by_kind(unsure: Sequence[Tuple[Site, str]]) -> List[str]:
+    """Say a doubt once for each kind of operator, with the first place and how many more there are."""
+    by_kind: Dict[str, List[Tuple[Site, str]]] = {}
+    for site, text in unsure:
+        by_kind.setdefault(site.name, []).append((site, text))
+    told = []
+    for entries in by_kind.values():
+        site, text = entries[0]
+        more = ", and %d more" % (len(entries) - 1) if len(entries) > 1 else ""
+        told.append("%s (operator %d, layer %s%s)" % (text, site.index, layer(site.tensor), more))
+    return told

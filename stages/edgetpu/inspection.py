@@ -111,7 +111,7 @@ def _totals(parts: Sequence[Part]) -> Dict[str, Any]:
         "caching_instruction_bytes": sum(each.instruction_bytes for each in caching),
         "scratch_bytes": sum(each.scratch_bytes for each in running),
         "narrow_bytes_per_tile": max(each.narrow_bytes_per_tile for each in running),
-        "estimated_cycles": sum(each.estimated_cycles for each in running) or None,
+        "estimated_cycles": sum(each.estimated_cycles for each in running),
     }
 
 
@@ -164,7 +164,7 @@ def _describe_executable(executable: Executable) -> Dict[str, Any]:
         "instruction_bytes": [len(chunk) for chunk in executable.instructions],
         "scratch_bytes": executable.scratch_bytes,
         "narrow_bytes_per_tile": executable.narrow_bytes_per_tile,
-        "estimated_cycles": executable.estimated_cycles or None,
+        "estimated_cycles": executable.estimated_cycles,
         "caching_token": None if executable.token_place is None else "%016x" % executable.caching_token,
         "parameters_in_dram": executable.uses_dram,
     }

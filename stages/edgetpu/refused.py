@@ -5,7 +5,6 @@ Texts and causes: the failure catalogue beside this file; versions: operators.js
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, List, Optional, Sequence
 
@@ -30,7 +29,7 @@ class Fault:
 
 def fault(found: Sequence[Site]) -> Optional[Fault]:
     """Find the first operator for which the compiler refuses the whole file; None when it loads."""
-    for rule in (_not_known, _custom, _dynamic, _scale):
+    for rule in (_not_known, _custom, _dynamic, _grouped, _scale):
         for site in found:
             told = rule(site)
             if told:
@@ -83,18 +82,34 @@ def _custom(site: Site) -> Optional[Fault]:
 
 
 def _dynamic(site: Site) -> Optional[Fault]:
+    remedy = "convert with a batch of exactly one image and fixed sizes"
+    if site.name in operators()["computed_shapes"]["names"]:
+        return _at(site, "the shape of %r depends on values" % site.tensor, remedy)
+    for tensor in (*site.computed, *site.outputs):
+        if any(size <= 0 for size in tensor.shape):
+            return _at(site, "tensor %r has an unknown dimension" % tensor.name, remedy)
     for number in operators()["shape_operands"].get(site.name, ()):
-        tensor = site.input(number)
-        if tensor is not None and not tensor.is_constant:
-            reason = "the shape of %r is computed while it runs (from %r)" % (site.tensor, tensor.name)
-            return _at(site, reason, "convert with a batch of exactly one image and fixed sizes")
+        operand = site.input(number)
+        if operand is not None and not operand.is_constant:
+            reason = "the shape of %r is computed while it runs (from %r)" % (site.tensor, operand.name)
+            return _at(site, reason, remedy)
     return None
 
 
+def _grouped(site: Site) -> Optional[Fault]:
+    """Find a grouped convolution whose version was lowered by hand: the compiler loads it and then fails."""
+    source, weights = site.input(0), site.input(1)
+    if site.name != "CONV_2D" or source is None or weights is None or not source.shape or not weights.shape:
+        return None
+    if source.shape[-1] == weights.shape[-1]:
+        return None
+    reason = "it is a grouped convolution: %d channels in, %d in its weights" % (source.shape[-1], weights.shape[-1])
+    return _at(site, reason, "use a depthwise convolution, or one convolution for each group")
+
+
 def _scale(site: Site) -> Optional[Fault]:
-    for tensor in site.outputs:
-        bad = [scale for scale in tensor.scales if not (math.isfinite(scale) and scale > 0)]
-        if bad:
-            reason = "the scale of %r is %r" % (tensor.name, bad[0])
+    for tensor in (*site.inputs, *site.outputs):
+        if tensor is not None and not tensor.has_sound_scales:
+            reason = "a scale of %r is zero, negative or no number" % tensor.name
             return _at(site, reason, "calibrate again: the tensor was constant over all calibration images")
     return None

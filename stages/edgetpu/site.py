@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+from dataclasses import dataclass, field
+from typing import Dict, FrozenSet, List, Optional, Tuple
 
 from stages.tflite.model import ABSENT, Operator, Subgraph, Tensor
 
+MOST_INTEGERS = 64  # axes, paddings, strides: far more than any tensor has dimensions
 LAYER_NOISE = ("StatefulPartitionedCall", "PartitionedCall", "model", "functional", "sequential")
 
 
@@ -19,6 +20,7 @@ class Site:
     operator: Operator
     inputs: Tuple[Optional[Tensor], ...]
     outputs: Tuple[Tensor, ...]
+    _seen: Dict[int, FrozenSet[int]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -48,20 +50,31 @@ class Site:
         """Read a constant input of whole numbers, such as axes; None when it is not constant or of another type."""
         tensor = self.input(number)
         kind = {"int32": "i", "int64": "q"}.get(tensor.dtype) if tensor is not None else None
-        if tensor is None or kind is None or len(tensor.data) % struct.calcsize("<" + kind):
+        if tensor is None or kind is None:
             return None
-        return struct.unpack("<%d%s" % (len(tensor.data) // struct.calcsize("<" + kind), kind), tensor.data)
+        count, rest = divmod(len(tensor.data), struct.calcsize("<" + kind))
+        if rest or not 0 < count <= MOST_INTEGERS:
+            return None
+        return struct.unpack("<%d%s" % (count, kind), tensor.data)
+
+    def bytes_in(self, tensor: Tensor) -> FrozenSet[int]:
+        """Collect the different bytes of a constant; once for each buffer, which many operators may share."""
+        if tensor.buffer not in self._seen:
+            self._seen[tensor.buffer] = frozenset(bytes(tensor.data))
+        return self._seen[tensor.buffer]
 
 
 def sites(graph: Subgraph) -> List[Site]:
     """List the operators of a graph in their order."""
     tensors = graph.tensors
+    seen: Dict[int, FrozenSet[int]] = {}
     return [
         Site(
             index,
             operator,
             tuple(None if place == ABSENT else tensors[place] for place in operator.inputs),
             tuple(tensors[place] for place in operator.outputs),
+            seen,
         )
         for index, operator in enumerate(graph.operators)
     ]

@@ -42,15 +42,18 @@ Rule = Callable[[Site], Optional[Refusal]]
 
 def refusal(site: Site) -> Optional[Refusal]:
     """Find the reason for which this operator is not mapped for its own sake; None when it is mapped."""
-    known = operators()["operators"].get(site.name, {})
-    if site.operator.is_custom or "runtime" not in known:
-        what = "custom operators" if site.operator.is_custom else site.name
-        return Refusal(UNSUPPORTED, "the Edge TPU has no %s" % what, advice(site.name))
-    for rule in (_types, _weights, _rank, RULES.get(site.name)):
+    for rule in (_types, _known, _weights, _rank, RULES.get(site.name)):
         found = rule(site) if rule else None
         if found:
             return found
     return None
+
+
+def _known(site: Site) -> Optional[Refusal]:
+    if not site.operator.is_custom and "runtime" in operators()["operators"].get(site.name, {}):
+        return None
+    what = "custom operators" if site.operator.is_custom else site.name
+    return Refusal(UNSUPPORTED, "the Edge TPU has no %s" % what, advice(site.name))
 
 
 def advice(name: str) -> str:
@@ -66,6 +69,11 @@ def doubt(site: Site) -> Optional[str]:
     size = site.outputs[0].shape[-1] if site.name == "SOFTMAX" and site.outputs and site.outputs[0].shape else 0
     if size > operators()["limits"]["softmax_elements_mapped"]:
         return "it is not known whether compiler 16 maps SOFTMAX over %d elements" % size
+    largest = operators()["largest_mapped"].get(site.name)
+    values = max((elements(tensor.shape) for tensor in (*site.computed, *site.outputs)), default=0)
+    if largest is not None and values > largest:
+        text = "large %s are sometimes refused: %d elements, at most %d are known to be mapped"
+        return text % (site.name, values, largest)
     return None
 
 
@@ -76,7 +84,8 @@ def _types(site: Site) -> Optional[Refusal]:
             return Refusal(
                 WRONG_TYPE if site.name != "QUANTIZE" else LIMITED,
                 "tensor %r is %s, expected int8 or uint8" % (tensor.name, tensor.dtype),
-                "convert all tensors to 8 bits, inputs and outputs too, or keep this operator on the CPU",
+                operators()["advice"].get(site.name)
+                or "convert all tensors to 8 bits, inputs and outputs too, or keep this operator on the CPU",
             )
         if not tensor.scales and not tensor.is_variable:
             return Refusal(WRONG_TYPE, "tensor %r has no quantisation" % tensor.name, "convert all tensors to 8 bits")
@@ -124,7 +133,7 @@ def _same_dilation(site: Site) -> Optional[Refusal]:
 
 def _concatenation(site: Site) -> Optional[Refusal]:
     constants = [tensor for tensor in site.inputs if tensor is not None and tensor.is_constant]
-    if constants and (len(site.inputs) != 2 or not all(map(_is_zero, constants))):
+    if constants and (len(site.inputs) != 2 or not all(_is_zero(site, constant) for constant in constants)):
         return Refusal(LIMITED, "a constant input that is not zero, or more than two inputs", "pad in its place")
     return _no_activation(site)
 
@@ -224,8 +233,8 @@ def _factor(site: Site) -> float:
     return max((after / before if before > 0 else math.inf for before, after in pairs), default=0.0)
 
 
-def _is_zero(tensor: Tensor) -> bool:
+def _is_zero(site: Site, tensor: Tensor) -> bool:
     """Whether a constant stands for nothing but zeros: its raw bytes are 0 or its zero point."""
-    values = set(bytes(tensor.data))
+    values = site.bytes_in(tensor)
     zero = (tensor.zero_points[0] if tensor.zero_points else 0) % 256
     return values <= {0} or values == {zero}

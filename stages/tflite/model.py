@@ -5,8 +5,10 @@ Weights are viewed, not copied. Field numbers are those of tensorflow/lite/schem
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Dict, List, Sequence, Tuple
 
 from stages.tflite.flat import FLOAT32, INT8, INT32, INT64, UINT32, Buffer, MalformedFile, Table
@@ -15,6 +17,7 @@ from stages.tflite.options import read_options
 
 SCHEMA_VERSION = 3
 ABSENT = -1  # an optional input that is left out
+MOST_DIMENSIONS = 16  # TFLite's kernels take at most eight
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ class Tensor:
     buffer: int = 0
     data: memoryview = field(default=memoryview(b""), repr=False)
     is_variable: bool = False
+
+    @cached_property
+    def has_sound_scales(self) -> bool:
+        """Whether every scale is a positive number; looked at once, however many operators share the tensor."""
+        return all(math.isfinite(scale) and scale > 0 for scale in self.scales)
 
     @property
     def is_constant(self) -> bool:
@@ -95,6 +103,8 @@ def read_model(content: bytes) -> Model:
         raise MalformedFile("schema version %d, expected %d" % (version, SCHEMA_VERSION))
     kinds = [_read_kind(table) for table in root.tables(1)]
     places = [table.octets(0) for table in root.tables(4)]
+    if sum(map(len, places)) > len(content):
+        raise MalformedFile("its buffers overlap")
     subgraphs = tuple(_read_subgraph(table, kinds, places) for table in root.tables(2))
     if not subgraphs:
         raise MalformedFile("it holds no graph")
@@ -150,13 +160,16 @@ def _read_subgraph(table: Table, kinds: Sequence[Tuple[str, int, bool]], places:
 
 def _read_tensor(table: Table, places: Sequence[memoryview]) -> Tensor:
     quantisation, buffer = table.table(4), table.number(2, UINT32, 0)
+    shape, signature = table.numbers(0, INT32), table.numbers(7, INT32)
+    if max(len(shape), len(signature)) > MOST_DIMENSIONS:
+        raise MalformedFile("a tensor of %d dimensions" % max(len(shape), len(signature)))
     if buffer >= max(len(places), 1):
         raise MalformedFile("a tensor in buffer %d, there are %d" % (buffer, len(places)))
     return Tensor(
         name=table.text(3),
         dtype=tensor_type_name(table.number(1, INT8, 0)),
-        shape=table.numbers(0, INT32),
-        shape_signature=table.numbers(7, INT32),
+        shape=shape,
+        shape_signature=signature,
         scales=() if quantisation is None else quantisation.numbers(2, FLOAT32),
         zero_points=() if quantisation is None else quantisation.numbers(3, INT64),
         axis=0 if quantisation is None else quantisation.number(6, INT32, 0),

@@ -68,6 +68,39 @@ def test_a_compiled_file_states_its_bytes_exactly() -> None:
     assert not estimate(GABOR)["exact_bytes"]
 
 
+def test_layers_and_sums_agree_with_a_compiled_file() -> None:
+    if not MODELS.is_dir():
+        pytest.skip("the folder of real models (shared/edgetpu/models beside the project) is not here")
+    compared = 0
+    for made in sorted(MODELS.glob("*/*_edgetpu.tflite")):
+        source = made.with_name(made.name.replace("_edgetpu.tflite", ".tflite"))
+        told, known = estimate(source.read_bytes(), compiled=made.read_bytes()), inspect(made.read_bytes())
+        assert told["streamed_bytes"] == known["streamed_bytes"] == sum(e["streamed_bytes"] for e in told["layers"])
+        assert known["streamed_bytes"] or not any("do not fit" in text for text in told["advice"])
+        compared += 1
+    assert compared >= 10
+
+
+def test_a_compiled_file_of_another_network_is_refused() -> None:
+    with pytest.raises(InputError, match="other inputs or outputs"):
+        estimate(convolution(32, 64), compiled=COMPILED)
+
+
+def test_each_layer_is_bound_by_its_slowest_part() -> None:
+    told = estimate(convolution(64, 64), clock="max")
+    (layer,) = told["layers"]
+    assert layer["transfer_ms"] == pytest.approx(told["parts_ms"]["input"] + told["parts_ms"]["output"])
+    assert layer["bound"] == "transfer"
+
+
+def test_a_matrix_product_of_very_many_inputs_is_streamed() -> None:
+    weights = T("w", (16, 16384), data=bytes(16 * 16384))
+    product = Op("FULLY_CONNECTED", 4, (0, 1), (2,))
+    told = estimate(tflite([product], [T("x", (1, 16384)), weights, T("y", (1, 16))], (0,), (2,)))
+    assert told["cached_bytes"] == 0
+    assert told["streamed_bytes"] > 16 * 16384
+
+
 def test_what_does_not_compile_has_no_latency() -> None:
     image = T("x", (1, 8, 8, 4), "float32", scales=())
     content = tflite([Op("RELU", 1, (0,), (1,))], [image, image], (0,), (1,))
