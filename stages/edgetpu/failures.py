@@ -58,7 +58,12 @@ def _kind(entry: Dict[str, Any]) -> Kind:
 
 def find(text: str) -> Optional[Kind]:
     """Find the kind of failure of which a text occurs in the compiler's words."""
-    return next((kind for kind in catalogue().values() if any(known in text for known in kind.texts)), None)
+    return next((kind for known, kind in _texts() if known in text), None)
+
+
+@cache
+def _texts() -> Tuple[Tuple[str, Kind], ...]:
+    return tuple((text, kind) for kind in catalogue().values() for text in kind.texts)
 
 
 def named(kind: str, message: str = "") -> Failure:

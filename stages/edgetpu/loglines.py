@@ -10,6 +10,9 @@ import re
 from typing import Iterator
 
 from stages.contract import InputError
+from stages.edgetpu.logglue import any_of, apart
+from stages.edgetpu.logprefix import without_prefix
+from stages.edgetpu.logreader import BEGINNINGS
 
 MOST_BYTES = 4 * 2**20  # a search over hundreds of operators prints one or two
 MOST_LINES = 20_000  # that search prints eight lines for each try
@@ -22,6 +25,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 TIMESTAMP = re.compile(r"\[?[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,]{5,18}Z?\]?\s")
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UNSEEN = "\0\ufeff"
+BEGINNING = any_of(BEGINNINGS)
 
 
 def clean_lines(content: bytes) -> Iterator[str]:
@@ -35,12 +39,20 @@ def clean_lines(content: bytes) -> Iterator[str]:
         raise InputError(
             "the log has %d bytes, more than %d" % (len(content), most), "give the output of one compilation"
         )
-    for number, found in enumerate(LINE.finditer(_as_utf8(content))):
+    lines = [line for line in _few(_raw(content)) if line]
+    return _few(part for line in without_prefix(lines, BEGINNINGS) for part in apart(line, BEGINNING) if part)
+
+
+def _raw(content: bytes) -> Iterator[str]:
+    for found in LINE.finditer(_as_utf8(content)):
+        yield _clean(found.group()[:LONGEST_LINE].decode("utf-8", "replace"))
+
+
+def _few(lines: Iterator[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
         if number == MOST_LINES:
             raise InputError("the log has more than %d lines" % MOST_LINES, "give the output of one compilation")
-        line = _clean(found.group()[:LONGEST_LINE].decode("utf-8", "replace"))
-        if line:
-            yield line
+        yield line
 
 
 def _clean(line: str) -> str:

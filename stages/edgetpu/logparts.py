@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Set, Tuple
 
+from stages.edgetpu.logstatus import MAPPED, continued, is_cut, is_whole
+
 MOST_WORDS = 200  # lines of one attempt; more are noise, but for those that are known
 LONGEST_WORD = 1000
-MAPPED = "Mapped to Edge TPU"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Block:
     """What the log says of one model that was compiled; `facts` holds only what it says.
 
     `is_file`: from a .log file, or a table that stands alone. `is_settled`: the place of the lines on the CPU has
-    passed. `is_advised`: the log says that something stays on the CPU. `is_cut`: the last row is not whole.
+    passed. `is_advised`: the log says that something stays on the CPU. `is_cut`: the last row is not whole. `broken`:
+    how many rows have a status that is not whole.
     """
 
     input: Optional[str] = None
@@ -43,6 +45,23 @@ class Block:
     is_advised: bool = False
     is_closed: bool = False
     is_cut: bool = False
+    broken: int = 0
+
+    def add(self, row: Row) -> None:
+        """Take the next row of the table."""
+        self.rows.append(row)
+        self.is_cut = is_cut(row.status)
+        self.broken += not is_whole(row.status)
+
+    def mend(self, line: str) -> bool:
+        """Add to the last row what a terminal wrapped off it; tell whether the line is that."""
+        status = continued(self.rows[-1].status, line) if self.is_cut and self.rows else None
+        if status is None:
+            return False
+        last = self.rows.pop()
+        self.broken -= 1
+        self.add(Row(last.operator, last.count, status))
+        return True
 
     def close(self) -> None:
         """Note that the log has gone on to something else."""
@@ -56,10 +75,18 @@ class Block:
         """Count the operators of all rows."""
         return sum(row.count for row in self.rows)
 
+    def take_table(self, other: Block) -> None:
+        """Take over the table of the .log file of the same compilation."""
+        self.rows, self.is_cut, self.broken, self.has_head = other.rows, other.is_cut, other.broken, other.has_head
+        self.has_table = self.is_file = True
+
     def has_all_rows(self) -> bool:
-        """Tell whether the table was read from its head to its end."""
-        if "operations" in self.facts:
-            return self.has_table and self.listed() == self.facts["operations"]
+        """Tell whether the table was read from its head to its end, each row as a whole."""
+        if not self.has_table or self.broken:
+            return False
+        total = self._total()
+        if total is not None:
+            return self.listed() == total
         return bool(self.rows) and self.has_head and not self.is_cut and (self.is_file or self.is_closed)
 
     def counts(self) -> Tuple[Optional[int], Optional[int], Optional[int]]:
@@ -68,9 +95,7 @@ class Block:
         What the log counts goes before what its table adds up to. A model of which nothing stays on the CPU has no
         lines on that, which says as much once their place has passed.
         """
-        operations, tpu, cpu = (self.facts.get(name) for name in ("operations", "tpu", "cpu"))
-        if operations is None and tpu is not None and cpu is not None:
-            operations = tpu + cpu
+        operations, tpu, cpu = self._total(), self.facts.get("tpu"), self.facts.get("cpu")
         if operations is None and self.has_all_rows():
             operations = self.listed()
         if operations is None:
@@ -82,6 +107,13 @@ class Block:
         if cpu is None and tpu is not None:
             cpu = operations - tpu if tpu <= operations else None
         return operations, tpu, cpu
+
+    def _total(self) -> Optional[int]:
+        """Count the operations as the log does, in one number or in two."""
+        operations, tpu, cpu = (self.facts.get(name) for name in ("operations", "tpu", "cpu"))
+        if operations is None and tpu is not None and cpu is not None:
+            return tpu + cpu
+        return operations
 
     def _tpu_without_a_word(self, operations: int) -> Optional[int]:
         if self.has_all_rows():
@@ -143,13 +175,17 @@ class Target:
 
 @dataclass
 class Run:
-    """One call of the compiler; `asked` are the models that its command line names."""
+    """One call of the compiler; `asked` are the models that its command line names.
+
+    `was_merged`: a table of it went to the call before that printed the rest.
+    """
 
     version: Optional[str] = None
     asked: Set[str] = field(default_factory=set)
     targets: List[Target] = field(default_factory=list)
     is_usage: bool = False
     is_query: bool = False
+    was_merged: bool = False
 
     @property
     def attempt(self) -> Optional[Attempt]:

@@ -9,11 +9,15 @@ from __future__ import annotations
 from typing import Callable, Dict, Iterable, List, Optional, Tuple
 
 from stages.edgetpu import failures
-from stages.edgetpu.logparts import LONGEST_WORD, MAPPED, Attempt, Block, Run, Target
-from stages.edgetpu.logwords import CUT_ROW, FACTS, HEADER, STATUSES, Command, amount, command, number, row, value
+from stages.edgetpu.logmerge import merge
+from stages.edgetpu.logparts import Attempt, Block, Row, Run, Target
+from stages.edgetpu.logprefix import BANNER
+from stages.edgetpu.logstatus import is_seen
+from stages.edgetpu.logwords import CUT_ROW, FACTS, HEADER, Command, amount, command, number, row, value
+from stages.tflite.names import OPERATORS
 
-BANNER = "Edge TPU Compiler version "
 ROUTINE = ("INFO: ", "WARNING: ")
+AROUND_VERSION = ".,;:_*`|)"  # what a sentence or a page leaves behind it
 
 
 def read_log(lines: Iterable[str]) -> List[Run]:
@@ -21,7 +25,7 @@ def read_log(lines: Iterable[str]) -> List[Run]:
     reader = Reader()
     for line in lines:
         reader.read(line)
-    return reader.finish()
+    return merge(reader.finish())
 
 
 class Reader:
@@ -30,7 +34,8 @@ class Reader:
     def __init__(self) -> None:
         self._runs: List[Run] = []
         self._run: Optional[Run] = None  # the run that is being read
-        self._waiting: List[str] = []  # errors that came before the attempt that they belong to
+        self._waiting = Attempt()  # of errors that came before the attempt that they belong to
+        self._is_crash_waiting = False
         self._files: Dict[str, str] = {}  # the head of a .log file
         self._asked = Command([], is_query=False)
         handlers: Tuple[Tuple[str, Callable[[str], None]], ...] = (
@@ -59,6 +64,10 @@ class Reader:
         for prefix, handler in handlers:
             self._handlers.setdefault(prefix.split(" ")[0], []).append((prefix, handler))
 
+    def beginnings(self) -> Tuple[str, ...]:
+        """Tell how the lines begin that the compiler prints."""
+        return (BANNER, *(phrase for found in self._handlers.values() for phrase, _ in found))
+
     def read(self, line: str) -> None:
         """Take a line, clean and not blank."""
         if line.startswith(BANNER):
@@ -74,7 +83,7 @@ class Reader:
     def finish(self) -> List[Run]:
         """Give the runs; none where no line was of the compiler."""
         self._close_run()
-        if not self._runs and self._waiting:
+        if not self._runs and self._waiting.words:
             self._begin()  # nothing but errors
         return [run for run in self._runs if run.version is not None or not run.is_bare]
 
@@ -82,7 +91,7 @@ class Reader:
 
     def _banner(self, version: str) -> None:
         self._close_run()
-        self._run = Run(version.rstrip(".,;:"), set(self._asked.models), is_query=self._asked.is_query)
+        self._run = Run(version.rstrip(AROUND_VERSION), set(self._asked.models), is_query=self._asked.is_query)
         self._asked = Command([], is_query=False)
         self._runs.append(self._run)
 
@@ -104,7 +113,7 @@ class Reader:
             self._file_block()
             self._run = None
         # A crash of the wrapper comes after everything else; other errors may belong to what follows.
-        if any(kind.crash for kind in map(failures.find, self._waiting) if kind):
+        if self._is_crash_waiting:
             self._run = run
             self._begin()
             self._run = None
@@ -126,8 +135,8 @@ class Reader:
         if last is None or (last.attempts and (last.is_success or not last.is_search)):
             last = Target(is_search)
             targets.append(last)
-        last.attempts.append(Attempt(words=self._waiting))
-        self._waiting = []
+        last.attempts.append(self._waiting)
+        self._waiting, self._is_crash_waiting = Attempt(), False
         return last.attempts[-1]
 
     def _attempt(self) -> Attempt:
@@ -227,19 +236,28 @@ class Reader:
             block = self._block()
             block.has_table = block.is_settled = True
             return True
+        is_open = block is not None and block.has_table and not block.is_closed
+        if block and is_open and block.mend(line):
+            return True
         found = row(line)
-        if found is None:
-            if block and block.has_table and not block.is_closed and CUT_ROW.fullmatch(line):
-                block.is_cut = True
+        if found and not is_open and self._is_headless(found, attempt):
+            block = self._block()
+            block.has_table, block.has_head, is_open = True, False, True
+        if block is None or not is_open:
             return False
-        if self._run is None and found.status.startswith(STATUSES):
-            block = self._block()  # the log begins inside a table
-            block.has_table, block.has_head = True, False
-        if block is None or not block.has_table or block.is_closed:
-            return False
-        block.is_cut = found.status != MAPPED and MAPPED.startswith(found.status)
-        block.rows.append(found)
-        return True
+        if found:
+            block.add(found)
+        elif CUT_ROW.fullmatch(line):
+            block.is_cut = True
+        return found is not None
+
+    def _is_headless(self, found: Row, attempt: Optional[Attempt]) -> bool:
+        """Tell whether a row begins a table whose head is missing, most often with all that came before it."""
+        is_operator = found.operator in OPERATORS
+        if self._run is None:
+            return is_operator or is_seen(found.status)
+        block = attempt.block if attempt else None
+        return block is not None and not block.has_table and is_operator and is_seen(found.status)
 
     # Everything else.
 
@@ -262,4 +280,8 @@ class Reader:
         elif self._run is not None and self._run.is_bare and not self._files:
             self._begin().hear(line, known is not None)
         elif is_error:
-            self._waiting.append(line[:LONGEST_WORD])
+            self._waiting.hear(line, known is not None)
+            self._is_crash_waiting = self._is_crash_waiting or bool(known and known.crash)
+
+
+BEGINNINGS = Reader().beginnings()

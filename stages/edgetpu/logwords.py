@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import List, NamedTuple, Optional
 
-from stages.edgetpu.logparts import MAPPED, Row
+from stages.edgetpu.logparts import Row
 
 COMPILER = "edgetpu_compiler"
 NUMBER = re.compile(r"(?<![0-9])[0-9]{1,9}(?![0-9])")
@@ -14,8 +14,6 @@ HEADER = re.compile(r"Operator\s+Count\s+Status")
 CUT_ROW = re.compile(r"[A-Z][A-Z0-9_]*(\s+[0-9]+)?")
 SIZE = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,6}))?\s?(B|KiB|MiB|GiB)")
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-# How the statuses begin that were seen. Only where a table's head is missing do they decide what a row is.
-STATUSES = (MAPPED, "More than one subgraph", "Operation ", "Tensor has ", "Only ", "For example, ")
 PROMPTS = ("$ ", "# ")
 MARKS = "$#%>!"
 QUERIES = {"-h", "--help", "-v", "--version"}

@@ -6,7 +6,7 @@ import csv
 from typing import TYPE_CHECKING, Any, Dict, List
 
 from stages.contract import Step, run, write_json
-from stages.report import doctor, edgetpu, figures, page, provenance, samples, tables
+from stages.report import doctor, edgetpu, figures, handovers, page, provenance, samples, tables
 from stages.report.gather import gather, rows
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def main(step: Step) -> None:
 def draw(step: Step, gathered: Gathered, found: List[Dict[str, Any]]) -> page.Content:
     """Build all tables and figures."""
     built = [tables.headline(gathered), tables.accuracy(gathered), tables.sizes(gathered), tables.latency(gathered)]
+    built += [handovers.handovers(gathered)]
     built += [doctor.remedies(gathered), doctor.activations(gathered), edgetpu.predictions(gathered)]
     built += [provenance.data(gathered.dataset), provenance.artifacts(gathered), provenance.numbers(found)]
     size = gathered.dataset.read_json("dataset.json")["size"]

@@ -21,21 +21,19 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 SECTIONS = (
-    *(
-        "headline",
-        "accuracy",
-        "quantisation",
-        "activations",
-        "edgetpu",
-        "sizes",
-        "latency",
-        "data",
-        "artifacts",
-        "numbers",
-    ),
+    "headline",
+    "accuracy",
+    "handovers",
+    "quantisation",
+    "activations",
+    "edgetpu",
+    "sizes",
+    "latency",
+    "data",
+    "artifacts",
+    "numbers",
 )
-
-OPTIONAL = ("quantisation", "activations", "edgetpu")  # left out where there is nothing to show
+OPTIONAL = ("handovers", "quantisation", "activations", "edgetpu")  # left out where there is nothing to show
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from synthetic_run import NO_COMPILER, SIZES, SPEEDS, Run
 
 from stages.contract import InputError
 from stages.report import __main__ as stage
-from stages.report import doctor, edgetpu, tables
+from stages.report import doctor, edgetpu, handovers, tables
 from stages.report.gather import gather
 
 if TYPE_CHECKING:
@@ -45,6 +45,22 @@ def report(run: Run) -> Step:
 
 def text(step: Step, name: str) -> str:
     return (step.out / name).read_text(encoding="utf-8")
+
+
+def test_a_difference_is_called_one_only_when_it_is(run: Run) -> None:
+    assert handovers.Pair(images=600, same=590, lost=6, won=4).verdict == "no difference shown"
+    assert handovers.Pair(images=600, same=560, lost=30, won=10).verdict == "worse"
+    assert handovers.Pair(images=600, same=560, lost=10, won=30).verdict == "better"
+    assert handovers.Pair(images=600, same=600, lost=0, won=0).p_value == 1.0
+    assert handovers.Pair(images=100, same=90, lost=1, won=9).p_value == pytest.approx(0.021484375)  # 2 * 11 / 1024
+    table = handovers.handovers(gather(run.step(run.root / "handed")))
+    found = row(table, "inceptionv3", "float32, tflite-cpu", "ptq-int8, tflite-cpu")
+    before, after = (run.inputs[f"benchmark.inceptionv3.{recipe}.tflite-cpu"] for recipe in ("float32", "ptq-int8"))
+    both = [list(csv.DictReader((folder / "predictions.csv").open())) for folder in (before, after)]
+    lost = sum(
+        old["label"] == old["predicted"] and new["label"] != new["predicted"] for old, new in zip(*both, strict=True)
+    )
+    assert found["right only before"].text == str(lost)
 
 
 def test_a_prediction_never_looks_like_a_measurement(run: Run) -> None:
