@@ -27,6 +27,8 @@ def main(step: Step) -> None:
             _predicted("predicted_latency_ms", told["latency_ms"], "ms"),
             _predicted("predicted_energy_mj", told["energy_mj"], "mJ"),
         ]
+        for text in judged["warnings"]:
+            step.warning(text)
     else:
         step.warning("the Edge TPU compiler will refuse it: %s" % judged["reason"])
     write_json(step.out / "estimate.json", told)
