@@ -54,6 +54,8 @@ class Front(Program):
 def main() -> None:
     """Run the tasks named on the command line."""
     root, *words = sys.argv[1:]
+    if {"--help", "-h"} & set(words[1:]):  # after a task that wants a file, Invoke would take it for the file
+        words = ["--help", words[0]]
     program = Front(version=__version__, name="Coralline", binary="./run", binary_names=["run"])
     program.run(["./run", "--search-root", root, *(words or ["--list"])])
 

@@ -150,3 +150,10 @@ def test_many_disagreements_are_cut_with_a_count(capsys: pytest.CaptureFixture[s
     assert said.count("xnnpack says cc_nue") == 10
     assert "and 15 more images" in said
     assert "not known" in said
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_after_a_task_is_no_file(folder: Path, word: str) -> None:
+    done = run(folder, "check", word)
+    assert done.returncode == 0
+    assert "Say what the Edge TPU compiler will do with a file" in done.stdout
