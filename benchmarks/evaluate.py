@@ -14,9 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from made import converted, in_benchmark
 from measure import commit
 
-from artifacts import converted, in_benchmark
 from coralline import host
 
 
