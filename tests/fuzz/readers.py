@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -23,13 +24,15 @@ Reader = Callable[[bytes], bool]
 
 
 def models(content: bytes) -> bool:
-    """Judge, change and time a model; say whether it could be read."""
+    """Judge, change and time a model; say whether it could be judged."""
     try:
         json.dumps(check(content))
-        fix(content, softmax_on_host=True)
-        json.dumps(estimate(content))
     except (MalformedFile, InputError):
         return False
+    with contextlib.suppress(MalformedFile, InputError):
+        fix(content, softmax_on_host=True)
+    with contextlib.suppress(MalformedFile, InputError):
+        json.dumps(estimate(content))
     return True
 
 

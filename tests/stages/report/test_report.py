@@ -56,7 +56,7 @@ def test_a_difference_is_called_one_only_when_it_is(run: Run) -> None:
     table = handovers.handovers(gather(run.step(run.root / "handed")))
     found = row(table, "inceptionv3", "float32, tflite-cpu", "ptq-int8, tflite-cpu")
     before, after = (run.inputs[f"benchmark.inceptionv3.{recipe}.tflite-cpu"] for recipe in ("float32", "ptq-int8"))
-    both = [list(csv.DictReader((folder / "predictions.csv").open())) for folder in (before, after)]
+    both = [list(csv.DictReader((folder / "predictions.csv").read_text().splitlines())) for folder in (before, after)]
     lost = sum(
         old["label"] == old["predicted"] and new["label"] != new["predicted"] for old, new in zip(*both, strict=True)
     )
