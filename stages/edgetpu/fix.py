@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from stages.contract import InputError
 from stages.edgetpu.knowledge import operators
 from stages.edgetpu.site import Site, sites
-from stages.tflite.model import Model, read_model
+from stages.tflite.model import ABSENT, Model, read_model
 from stages.tflite.patch import Patch
 
 RESCALING = ("QUANTIZE", "DEQUANTIZE", "RESHAPE")  # what a converter puts between SOFTMAX and the output
@@ -140,6 +140,8 @@ def _without_softmax(model: Model, found: Sequence[Site], patch: Patch) -> List[
     if not tail or found[tail - 1].name != "SOFTMAX" or len(outputs) != 1:
         raise InputError("the network does not end with one SOFTMAX", "run check --fix without --softmax-on-host")
     softmax = found[tail - 1].operator
+    if not softmax.inputs or softmax.inputs[0] == ABSENT:
+        raise InputError("its SOFTMAX has no input", "convert the network again")
     made = {place for site in found[tail - 1 :] for place in site.operator.outputs}
     if outputs[0] not in made:
         raise InputError("the output does not come from SOFTMAX", "run check --fix without --softmax-on-host")

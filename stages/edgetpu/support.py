@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EIGHT_BITS = ("int8", "uint8")
 WITH_WEIGHTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1, "PRELU": 1}
+DIMENSIONS = {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 4, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 4}  # of the weights
 WITH_STATE = ("UNIDIRECTIONAL_SEQUENCE_LSTM",)  # its cell state has 16 bits
 
 # What the compiler writes into its own table for a refusal of this kind.
@@ -98,6 +99,9 @@ def _weights(site: Site) -> Optional[Refusal]:
         return None
     if not weights.is_constant:
         return Refusal(LIMITED, "weights %r are computed, not constant" % weights.name, "store the weights in the file")
+    if len(weights.shape) != DIMENSIONS.get(site.name, len(weights.shape)):
+        reason = "weights %r have %d dimensions" % (weights.name, len(weights.shape))
+        return Refusal(WRONG_RANK, reason, "convert the network again")
     if weights.dtype not in EIGHT_BITS:
         reason = "weights %r are %s, expected int8 or uint8" % (weights.name, weights.dtype)
         return Refusal(WRONG_TYPE, reason, "convert with 8-bit weights, such as by ptq-int8")

@@ -337,6 +337,13 @@ def test_softmax_is_left_to_the_host_only_when_asked() -> None:
         fix(fixed, softmax_on_host=True)
 
 
+def test_a_softmax_without_an_input_is_refused() -> None:
+    operators = [Op("RELU", 2, (0,), (1,)), Op("SOFTMAX", 2, (), (2,))]
+    content = tflite(operators, [T("x", (1, 3)), T("y", (1, 3)), T("z", (1, 3))], (0,), (2,))
+    with pytest.raises(InputError, match="has no input"):
+        fix(content, softmax_on_host=True)
+
+
 # ---- hostile files, small to write and long to walk: what many operators share is looked at once
 
 MANY = 4000

@@ -101,6 +101,15 @@ def test_a_matrix_product_of_very_many_inputs_is_streamed() -> None:
     assert told["streamed_bytes"] > 16 * 16384
 
 
+def test_weights_without_a_shape_are_refused_and_not_timed() -> None:
+    weights, image = T("w", (), data=bytes(16)), T("x", (1, 8, 8, 4))
+    content = tflite(
+        [Op("TRANSPOSE_CONV", 2, (0, 1, 2), (3,))], [T("s", (4,), data=bytes(4)), weights, image, image], (2,), (3,)
+    )
+    with pytest.raises(InputError, match="have 0 dimensions"):
+        estimate(content)
+
+
 def test_what_does_not_compile_has_no_latency() -> None:
     image = T("x", (1, 8, 8, 4), "float32", scales=())
     content = tflite([Op("RELU", 1, (0,), (1,))], [image, image], (0,), (1,))
