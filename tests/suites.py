@@ -33,6 +33,7 @@ from coralline.environments import Environment  # noqa: E402
 
 SIDE_BY_SIDE = 4  # suites, each of which is mostly one thread
 ALONE = "system"
+MOST_NAMED = 5
 HOME = ROOT / ".coralline" / "environments"
 LINT = {
     "rules": ("ruff", "check", "."),
@@ -55,13 +56,14 @@ def main(wanted: list[str]) -> int:
             for name, code, skipped in pool.map(lambda suite: _run(*suite), now):
                 failed += [name] if code else []
                 undone += skipped
-    for what in undone:
-        print(f"not possible on this machine: {what}")
+    for reason, tests in _by_reason(undone).items():
+        named = ", ".join(tests[:MOST_NAMED]) + (f" and {len(tests) - MOST_NAMED} more" if tests[MOST_NAMED:] else "")
+        print(f"not possible on this machine: {reason}: {named}")
     print("failed: " + ", ".join(failed) if failed else "all suites passed")
     return 1 if failed else 0
 
 
-def _run(name: str, command: list[str]) -> tuple[str, int, list[str]]:
+def _run(name: str, command: list[str]) -> tuple[str, int, list[tuple[str, str]]]:
     """Run a suite; print what it said when it ends, or as it goes when it is alone."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, Path(folder, "said").open("w+", encoding="utf-8") as said:
@@ -125,12 +127,19 @@ def _environment(name: str) -> Environment:
     return made
 
 
-def _skipped(told: Path) -> list[str]:
+def _skipped(told: Path) -> list[tuple[str, str]]:
     """Name the tests that pytest skipped, with their reasons."""
     if not told.exists():
         return []
     cases = ET.parse(told).iter("testcase")  # noqa: S314 - pytest has just written it
-    return [f"{case.get('name')}: {skip.get('message')}" for case in cases for skip in case.iter("skipped")]
+    return [(str(case.get("name")), str(skip.get("message"))) for case in cases for skip in case.iter("skipped")]
+
+
+def _by_reason(skipped: list[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, reason in skipped:
+        found.setdefault(reason, []).append(name)
+    return found
 
 
 def _surrounding() -> dict[str, str]:
