@@ -22,8 +22,8 @@ from scipy import optimize, stats
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from stages.edgetpu.compiled.inspection import inspect  # noqa: E402
 from stages.edgetpu.estimate import bound, time_layers, time_parts  # noqa: E402
-from stages.edgetpu.inspection import inspect  # noqa: E402
 from stages.edgetpu.knowledge import read  # noqa: E402
 from stages.edgetpu.survey import Survey, survey  # noqa: E402
 

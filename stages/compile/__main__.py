@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 from stages.compile.effort import Effort, compile_model
 from stages.contract import Step, number, run, write_json
-from stages.edgetpu.digest import masked_digest
+from stages.edgetpu.compiled.digest import masked_digest
 from stages.tflite.flat import MalformedFile
 from stages.tflite.model import operator_counts
 

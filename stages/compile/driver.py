@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import List, Optional, Sequence
 
 from stages.contract import InputError
-from stages.edgetpu.loglines import MOST_BYTES
+from stages.edgetpu.log.lines import MOST_BYTES
 
 COMPILER = "edgetpu_compiler"
 GRACE_S = 15.0  # the compiler watches the limit itself and says so; beyond this it is ended

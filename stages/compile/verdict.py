@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from stages.contract import InputError
-from stages.edgetpu.customoperator import CUSTOM_CODE
+from stages.edgetpu.compiled.operator import CUSTOM_CODE
 from stages.edgetpu.failures import Failure, catalogue, named
-from stages.edgetpu.log import describe
-from stages.edgetpu.loglines import clean_lines
-from stages.edgetpu.logreader import read_log
+from stages.edgetpu.log.document import describe
+from stages.edgetpu.log.lines import clean_lines
+from stages.edgetpu.log.reader import read_log
 from stages.tflite.flat import MalformedFile
 from stages.tflite.model import Model, operator_counts, read_model
 

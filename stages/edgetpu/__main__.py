@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, Sequence
 
 from stages.contract import InputError
-from stages.edgetpu import estimate, gate, inspection, log
+from stages.edgetpu import estimate, gate
+from stages.edgetpu.compiled import inspection
 from stages.edgetpu.fix import fix
+from stages.edgetpu.log import document as log
 from stages.tflite.flat import MalformedFile
 
 MOST_BYTES = 1 << 28  # thirty times what fits on the chip

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from stages.contract import InputError
 from stages.edgetpu import activations, parameters, work
-from stages.edgetpu.customoperator import CUSTOM_CODE
+from stages.edgetpu.compiled.operator import CUSTOM_CODE
 from stages.edgetpu.partition import first_partition
 from stages.edgetpu.refused import Fault, doubts, fault
 from stages.edgetpu.site import Site, layer, sites

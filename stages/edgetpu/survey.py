@@ -7,8 +7,8 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from stages.contract import InputError
 from stages.edgetpu import gate
+from stages.edgetpu.compiled.inspection import inspect
 from stages.edgetpu.cycles import kind, units
-from stages.edgetpu.inspection import inspect
 from stages.edgetpu.parameters import layer_bytes
 from stages.edgetpu.site import Site, elements, layer, sites
 from stages.tflite.model import Model, Subgraph, inputs_and_outputs, read_model

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stages.contract import InputError
-from stages.edgetpu import log
-from stages.edgetpu.digest import masked_digest
+from stages.edgetpu.compiled.digest import masked_digest
+from stages.edgetpu.compiled.inspection import inspect
 from stages.edgetpu.estimate import estimate
 from stages.edgetpu.fix import fix
 from stages.edgetpu.gate import check
-from stages.edgetpu.inspection import inspect
+from stages.edgetpu.log import document as log
 from stages.tflite.flat import MalformedFile
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "edgetpu"

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from coralline.catalogue import PROJECT
 from stages.contract import InputError
-from stages.edgetpu.customoperator import CUSTOM_CODE
+from stages.edgetpu.compiled.inspection import inspect
+from stages.edgetpu.compiled.operator import CUSTOM_CODE
 from stages.edgetpu.fix import fix
 from stages.edgetpu.gate import check
-from stages.edgetpu.inspection import inspect
 from stages.tflite.flat import MalformedFile
 from stages.tflite.model import read_model
 from tests.tflitefiles import Op, T, tflite

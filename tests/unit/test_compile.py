@@ -21,8 +21,8 @@ from stages.compile.__main__ import main
 from stages.compile.effort import Effort, compile_model
 from stages.compile.verdict import CompilerError
 from stages.contract import InputError, Step
-from stages.edgetpu import log as compiler_log
-from stages.edgetpu.digest import masked_digest
+from stages.edgetpu.compiled.digest import masked_digest
+from stages.edgetpu.log import document as compiler_log
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "edgetpu"
 MODEL = FIXTURES / "gabor_64x64_p4.tflite"

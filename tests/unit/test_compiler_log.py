@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 
 from coralline import logtext
 from stages.contract import InputError
-from stages.edgetpu import gate, log, logstatus
+from stages.edgetpu import gate
 from stages.edgetpu.failures import catalogue
-from stages.edgetpu.loglines import LONGEST_LINE, MOST_BYTES, MOST_LINES
-from stages.edgetpu.logwords import amount
+from stages.edgetpu.log import document as log
+from stages.edgetpu.log import status as logstatus
+from stages.edgetpu.log.lines import LONGEST_LINE, MOST_BYTES, MOST_LINES
+from stages.edgetpu.log.words import amount
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "edgetpu"
 SHARED_LOGS = Path(__file__).parents[3] / "shared" / "edgetpu" / "compiler_logs"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from coralline.catalogue import PROJECT
 from stages.contract import InputError
+from stages.edgetpu.compiled.inspection import inspect
 from stages.edgetpu.estimate import estimate, pack, time_layers
-from stages.edgetpu.inspection import inspect
 from stages.edgetpu.knowledge import read
 from stages.edgetpu.survey import Layer, survey
 from tests.tflitefiles import Op, T, tflite

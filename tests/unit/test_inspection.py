@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.contract import InputError
-from stages.edgetpu.customoperator import CUSTOM_CODE, read_custom_operator
-from stages.edgetpu.digest import masked_digest
-from stages.edgetpu.executable import EXECUTION_ONLY, PARAMETER_CACHING, STAND_ALONE, Executable
-from stages.edgetpu.inspection import inspect
+from stages.edgetpu.compiled.digest import masked_digest
+from stages.edgetpu.compiled.executable import EXECUTION_ONLY, PARAMETER_CACHING, STAND_ALONE, Executable
+from stages.edgetpu.compiled.inspection import inspect
+from stages.edgetpu.compiled.operator import CUSTOM_CODE, read_custom_operator
 from stages.tflite.flat import MOST_WORK, Buffer, MalformedFile
 from stages.tflite.flex import read_map
 from stages.tflite.model import read_model

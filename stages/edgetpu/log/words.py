@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import List, NamedTuple, Optional
 
-from stages.edgetpu.logparts import Row
+from stages.edgetpu.log.parts import Row
 
 COMPILER = "edgetpu_compiler"
 NUMBER = re.compile(r"(?<![0-9])[0-9]{1,9}(?![0-9])")

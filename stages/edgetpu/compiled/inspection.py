@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Sequence
 
 from stages.contract import InputError
-from stages.edgetpu.checks import runtime_checks
-from stages.edgetpu.customoperator import CUSTOM_CODE, CustomOperator, read_custom_operator
-from stages.edgetpu.hints import CONTENTS, DIRECTIONS, INSTRUCTIONS, Hints
+from stages.edgetpu.compiled.checks import runtime_checks
+from stages.edgetpu.compiled.hints import CONTENTS, DIRECTIONS, INSTRUCTIONS, Hints
+from stages.edgetpu.compiled.operator import CUSTOM_CODE, CustomOperator, read_custom_operator
 from stages.tflite.flat import Buffer, Work, reading
 from stages.tflite.model import Model, Operator, Subgraph, Tensor, read_model
 
 if TYPE_CHECKING:
-    from stages.edgetpu.executable import Executable
-    from stages.edgetpu.layers import Layer
-    from stages.edgetpu.package import Package
+    from stages.edgetpu.compiled.executable import Executable
+    from stages.edgetpu.compiled.layers import Layer
+    from stages.edgetpu.compiled.package import Package
 
 VERSION = 1
 TRANSFERRED = (INSTRUCTIONS, *CONTENTS.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Iterator, List, Pattern, Tuple
 
-from stages.edgetpu.logstatus import ROW_BEGIN, SEEN
+from stages.edgetpu.log.status import ROW_BEGIN, SEEN
 
 HEADER = re.compile(r"Operator(\s{1,99})Count(\s{1,99})Status\s*")
 ROW = re.compile(ROW_BEGIN)

@@ -10,9 +10,9 @@ import re
 from typing import Iterator
 
 from stages.contract import InputError
-from stages.edgetpu.logglue import any_of, apart
-from stages.edgetpu.logprefix import without_prefix
-from stages.edgetpu.logreader import BEGINNINGS
+from stages.edgetpu.log.glue import any_of, apart
+from stages.edgetpu.log.prefix import without_prefix
+from stages.edgetpu.log.reader import BEGINNINGS
 
 MOST_BYTES = 4 * 2**20  # a search over hundreds of operators prints one or two
 MOST_LINES = 20_000  # that search prints eight lines for each try

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set
 
 from stages.contract import InputError
 from stages.edgetpu.failures import NO_REASON, Failure, explain, named
-from stages.edgetpu.loglines import clean_lines
-from stages.edgetpu.logreader import read_log
+from stages.edgetpu.log.lines import clean_lines
+from stages.edgetpu.log.reader import read_log
 
 if TYPE_CHECKING:
-    from stages.edgetpu.logparts import Attempt, Block, Run, Target
+    from stages.edgetpu.log.parts import Attempt, Block, Run, Target
 
 VERSION = 1
 UNFINISHED = "the log ends before the compiler says how it went"

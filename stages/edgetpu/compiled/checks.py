@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Dict, List, Sequence
 
-from stages.edgetpu.customoperator import CACHING, FURTHER, CustomOperator
-from stages.edgetpu.executable import EXECUTION_ONLY, PARAMETER_CACHING, TYPES
+from stages.edgetpu.compiled.executable import EXECUTION_ONLY, PARAMETER_CACHING, TYPES
+from stages.edgetpu.compiled.operator import CACHING, FURTHER, CustomOperator
 from stages.edgetpu.knowledge import read
 
 if TYPE_CHECKING:
-    from stages.edgetpu.layers import Layer
-    from stages.edgetpu.package import Package
+    from stages.edgetpu.compiled.layers import Layer
+    from stages.edgetpu.compiled.package import Package
     from stages.tflite.model import Tensor
 
 REFUSES, WARNS = "refuses", "warns"

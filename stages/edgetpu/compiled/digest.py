@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import Iterator, List, Tuple
 
-from stages.edgetpu.customoperator import CUSTOM_CODE, read_custom_operator
+from stages.edgetpu.compiled.operator import CUSTOM_CODE, read_custom_operator
 from stages.tflite.flat import UINT16, UINT32, UINT64, WIDTHS, Buffer, MalformedFile, Octets
 from stages.tflite.model import read_model
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Callable, Dict, Iterable, List, Optional, Tuple
 
 from stages.edgetpu import failures
-from stages.edgetpu.logmerge import merge
-from stages.edgetpu.logparts import Attempt, Block, Row, Run, Target
-from stages.edgetpu.logprefix import BANNER
-from stages.edgetpu.logstatus import is_seen
-from stages.edgetpu.logwords import CUT_ROW, FACTS, HEADER, Command, amount, command, number, row, value
+from stages.edgetpu.log.merge import merge
+from stages.edgetpu.log.parts import Attempt, Block, Row, Run, Target
+from stages.edgetpu.log.prefix import BANNER
+from stages.edgetpu.log.status import is_seen
+from stages.edgetpu.log.words import CUT_ROW, FACTS, HEADER, Command, amount, command, number, row, value
 from stages.tflite.names import OPERATORS
 
 ROUTINE = ("INFO: ", "WARNING: ")

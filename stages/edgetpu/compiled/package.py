@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from stages.edgetpu.executable import EXECUTION_ONLY, PARAMETER_CACHING, STAND_ALONE, Executable, read_executable
+from stages.edgetpu.compiled.executable import (
+    EXECUTION_ONLY,
+    PARAMETER_CACHING,
+    STAND_ALONE,
+    Executable,
+    read_executable,
+)
 from stages.tflite.flat import INT32, Buffer, MalformedFile, reading
 
 

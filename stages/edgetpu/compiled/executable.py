@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional, Tuple
 
-from stages.edgetpu.hints import Hints, read_hints
-from stages.edgetpu.layers import Layer, read_layer
+from stages.edgetpu.compiled.hints import Hints, read_hints
+from stages.edgetpu.compiled.layers import Layer, read_layer
 from stages.tflite.flat import INT16, INT32, INT64, UINT8, UINT64, WIDTHS, Buffer, Table
 
 STAND_ALONE, PARAMETER_CACHING, EXECUTION_ONLY = range(3)  # enum ExecutableType

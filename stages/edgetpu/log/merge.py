@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, List, Optional, Tuple
 
-from stages.edgetpu.logparts import Attempt, Block, Run
+from stages.edgetpu.log.parts import Attempt, Block, Run
 
 Names = Tuple[str, str]
 Found = Dict[Names, Tuple[Optional[str], Block]]

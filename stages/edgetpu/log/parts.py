@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Set, Tuple
 
-from stages.edgetpu.logstatus import MAPPED, continued, is_cut, is_whole
+from stages.edgetpu.log.status import MAPPED, continued, is_cut, is_whole
 
 MOST_WORDS = 200  # lines of one attempt; more are noise, but for those that are known
 LONGEST_WORD = 1000

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Tuple
 
-from stages.edgetpu.package import Package, read_package
+from stages.edgetpu.compiled.package import Package, read_package
 from stages.tflite.flat import Buffer, MalformedFile, reading
 from stages.tflite.flex import Value, read_map
 

@@ -1,0 +1,1 @@
+"""Reading what the compiler writes: the packages inside a compiled file."""
