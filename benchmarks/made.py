@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from measure import PROJECT, Environment
 
 from coralline.engines import HOME as STATE
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def converted(model: str, recipe: str) -> tuple[Path, Path]:
@@ -36,4 +35,5 @@ def in_benchmark(*words: object) -> dict[str, Any]:
 
 
 def _folder(row: dict[str, Any]) -> Path:
-    return PROJECT / "artifacts" / "objects" / str(row["artifact"])
+    home = Path(os.environ.get("CORALLINE_ARTIFACTS", PROJECT / "artifacts"))
+    return home / "objects" / str(row["artifact"])
