@@ -93,7 +93,8 @@ def describe(seed: int, counts: Counts, config: Config) -> Dict[str, object]:
         "counts": {split: dict(sorted(classes.items())) for split, classes in sorted(counts.items())},
         "parameters": dataclasses.asdict(config),
         "versions": {
-            "python": platform.python_version(),
+            # no patch number: it differs between a container and a laptop and decides nothing about the events
+            "python": ".".join(platform.python_version_tuple()[:2]),
             "numpy": np.__version__,
             "numba": numba.__version__,
             "pillow": PIL.__version__,
