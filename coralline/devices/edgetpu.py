@@ -9,20 +9,17 @@ from __future__ import annotations
 import functools
 import json
 import os
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coralline.catalogue import PROJECT
-from coralline.errors import DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 SUPERSPEED_MBIT_S = 5000  # USB 3.2 specification, section 3.2: 5 Gbit/s is the slowest SuperSpeed rate
-POLL_S = 0.05
 RESET = "take it out for ten seconds, put it into another USB 3 port of the machine itself, and run again"
 
 
@@ -117,31 +114,6 @@ def rule_remedy() -> str:
         "then, as root: `udevadm control --reload-rules`, `usermod -aG plugdev USER` (groupadd plugdev where there is "
         "none); log in again and plug the stick in again"
     )
-
-
-def wait_until_ready(
-    port: str,
-    look: Callable[[], list[Stick]] = find,
-    *,
-    limit_s: float | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Stick:
-    """Return the stick at `port` once its firmware runs; while it changes its identity it is away for a moment.
-
-    Raises:
-        DeviceError: it is not back within the limit, or shows its boot identity still.
-    """
-    limit = float(known()["returns_within_s"]) if limit_s is None else limit_s
-    deadline = clock() + limit
-    while True:
-        seen = next((stick for stick in look() if stick.port == port), None)
-        if seen is not None and seen.state is State.READY:
-            return seen
-        if clock() >= deadline:
-            what = "is gone from the bus" if seen is None else "did not take its firmware"
-            raise DeviceError(f"the Edge TPU at port {port} {what} ({limit:g} s)", hint=RESET)
-        sleep(POLL_S)
 
 
 def _sticks(root: Path) -> Iterator[Stick]:

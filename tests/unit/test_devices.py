@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from bus import Bus, Player
+from bus import Bus
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,38 +119,6 @@ def test_only_the_fastest_sticks_are_measured_and_their_speed_is_in_the_key(bus:
     bus.plug("2-2", "boot", 7, speed="5000")
     assert [stick.port for stick in edgetpu.usable(bus.root)] == ["2-1", "2-2"]
     assert devices.identity("edgetpu", bus.root) == "5000"
-
-
-def test_the_recorded_change_of_identity_is_waited_out_at_the_same_port(bus: Bus) -> None:
-    player = Player(bus)
-    before = edgetpu.find(bus.root)[0]
-    found = edgetpu.wait_until_ready(
-        player.port, lambda: edgetpu.find(bus.root), clock=player.clock, sleep=player.sleep
-    )
-    assert (before.state, before.device) == (State.BOOT, 22)
-    assert (found.state, found.device, found.port) == (State.READY, 23, before.port)
-    assert 2.738 <= player.now < 2.738 + 2 * edgetpu.POLL_S
-
-
-@pytest.mark.parametrize(("last", "message"), [(None, "did not take its firmware"), ("ready", "is gone from the bus")])
-def test_a_stick_that_does_not_come_back_is_an_error_within_the_limit(bus: Bus, last: str | None, message: str) -> None:
-    player = Player(bus)
-    player.stop_before((last,))
-    with pytest.raises(DeviceError, match=message):
-        edgetpu.wait_until_ready(
-            player.port, lambda: edgetpu.find(bus.root), limit_s=4, clock=player.clock, sleep=player.sleep
-        )
-    assert 4 <= player.now < 4 + 2 * edgetpu.POLL_S
-
-
-def test_another_stick_is_not_taken_for_the_one_waited_for(bus: Bus) -> None:
-    player = Player(bus)
-    player.stop_before((None,))
-    bus.plug("4-1", "ready", 9)
-    with pytest.raises(DeviceError, match="port 3-2"):
-        edgetpu.wait_until_ready(
-            player.port, lambda: edgetpu.find(bus.root), limit_s=1, clock=player.clock, sleep=player.sleep
-        )
 
 
 HOLD = """

@@ -161,6 +161,17 @@ def test_the_recorded_change_of_identity_is_waited_out(bus: Bus) -> None:
         player.port, lambda: sticks.find_sticks(bus.root), clock=player.clock, sleep=player.sleep
     )
     assert found == sticks.Stick("3-2", 480, "ready")
+    assert 2.738 <= player.now < 2.738 + 2 * sticks.POLL_S
+
+
+def test_another_stick_is_not_taken_for_the_one_waited_for(bus: Bus) -> None:
+    player = Player(bus)
+    player.stop_before((None,))
+    bus.plug("4-1", "ready", 9)
+    with pytest.raises(DeviceError, match="port 3-2"):
+        sticks.wait_until_ready(
+            player.port, lambda: sticks.find_sticks(bus.root), limit_s=1.0, clock=player.clock, sleep=player.sleep
+        )
 
 
 @pytest.mark.parametrize(("last", "message"), [(None, "did not take its firmware"), ("ready", "is gone from the bus")])
