@@ -7,14 +7,13 @@ Goal on 2 cores: at least 1.8 times the throughput, the same predictions, and de
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from made import converted, in_benchmark
+from made import asked, converted, in_benchmark
 from measure import commit
 
 from coralline import host
@@ -22,11 +21,7 @@ from coralline import host
 
 def main() -> None:
     """Print what was found."""
-    asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    asked.add_argument("--images", type=int, default=5000)
-    asked.add_argument("--model", default="inceptionv3")
-    asked.add_argument("--recipe", default="ptq-int8-stock")
-    told = asked.parse_args()
+    told = asked(__doc__ or "", "images", 5000)
     found = in_benchmark("evaluate", *converted(told.model, told.recipe), told.images)
     print(f"one interpreter {found['one_s']:.1f} s, all cores {found['all_s']:.1f} s: {found['speed_up']:.2f} times")
     print(f"same predictions: {found['same_predictions']}; decoding {100 * found['decoding_share']:.1f} % of the first")

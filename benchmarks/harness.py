@@ -8,14 +8,13 @@ else the records say "unstable".
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from made import converted, in_benchmark
+from made import asked, converted, in_benchmark
 from measure import commit
 
 from coralline import host
@@ -23,11 +22,7 @@ from coralline import host
 
 def main() -> None:
     """Print what was found."""
-    asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    asked.add_argument("--seconds", type=int, default=60)
-    asked.add_argument("--model", default="inceptionv3")
-    asked.add_argument("--recipe", default="ptq-int8-stock")
-    told = asked.parse_args()
+    told = asked(__doc__ or "", "seconds", 60)
     found = in_benchmark("harness", *converted(told.model, told.recipe), told.seconds)
     print(f"invoke() alone {found['invoke_us']:.1f} us, the harness adds {found['overhead_us']:.2f} us")
     medians = ", ".join(f"{value:.3f}" for value in found["p50_ms"])

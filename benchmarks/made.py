@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -11,6 +12,15 @@ from typing import Any
 from measure import PROJECT, Environment
 
 from coralline.engines import HOME as STATE
+
+
+def asked(about: str, option: str, default: int) -> argparse.Namespace:
+    """Read the command line: one number of the benchmark's own, and the file to measure."""
+    words = argparse.ArgumentParser(description=about.partition("\n")[0])
+    words.add_argument(f"--{option}", type=int, default=default)
+    words.add_argument("--model", default="inceptionv3")
+    words.add_argument("--recipe", default="ptq-int8-stock")
+    return words.parse_args()
 
 
 def converted(model: str, recipe: str) -> tuple[Path, Path]:
