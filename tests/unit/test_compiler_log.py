@@ -1,42 +1,26 @@
-"""The reader of compiler logs: right about every real log, calm about logs that lie.
+"""The reader of compiler logs: right about every real log.
 
 The numbers were read off the logs by eye, not printed by the reader.
 """
 
 from __future__ import annotations
 
-import json
-import time
-from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coralline import logtext
-from stages.contract import InputError
 from stages.edgetpu import gate
 from stages.edgetpu.failures import catalogue
 from stages.edgetpu.log import document as log
 from stages.edgetpu.log import status as logstatus
-from stages.edgetpu.log.lines import LONGEST_LINE, MOST_BYTES, MOST_LINES
 from stages.edgetpu.log.words import amount
+from tests.compilerlogs import V1, V14, V15, V16, V20, V20B, V20C, V21, fixture, said, size
 
-FIXTURES = Path(__file__).parent.parent / "fixtures" / "edgetpu"
 SHARED_LOGS = Path(__file__).parents[3] / "shared" / "edgetpu" / "compiler_logs"
-SEEDS = [path.read_bytes() for path in sorted(FIXTURES.glob("[0-9]*.txt"))]
-
-V1, V20, V20B, V20C = "1.0.249710469", "2.0.267685300", "2.0.291256449", "2.0.258810407"
-V21, V14, V15, V16 = "2.1.302470888", "14.1.317412892", "15.0.340273435", "16.0.384591198"
-PARTS = {"B": 1, "K": 2**10, "M": 2**20}
-
-
-def size(text: str | None) -> int | None:
-    """`4.21M` in bytes, by arithmetic of its own."""
-    return None if text is None else round(Fraction(text[:-1]) * PARTS[text[-1]])
 
 
 # Logs written by the compiler beside its output: version, input, output, operations, on the Edge TPU, rows.
@@ -161,15 +145,6 @@ def shared(number: str) -> dict[str, Any]:
         pytest.skip("the folder of real compiler logs (shared/edgetpu/compiler_logs beside the project) is not here")
     (path,) = SHARED_LOGS.glob(f"{number}-*.txt")
     return log.document(path.read_bytes())
-
-
-def said(*lines: str, version: str = V16) -> dict[str, Any]:
-    return log.document("\n".join((f"Edge TPU Compiler version {version}", *lines)).encode())
-
-
-def fixture(name: str) -> bytes:
-    (path,) = FIXTURES.glob(f"{name}-*.txt")
-    return path.read_bytes()
 
 
 @pytest.mark.parametrize("number", FILES)
@@ -364,217 +339,9 @@ def test_unknown_words_are_quoted_and_none_is_silent() -> None:
     assert stopped["failure"]["kind"] == "unfinished"
 
 
-def test_what_terminals_and_web_pages_add_is_taken_off() -> None:
-    plain = fixture("24").decode()
-    expected = log.document(plain.encode())
-    dressed = (
-        plain.replace("\n", "\r\n"),
-        "\ufeff" + plain,
-        "".join(f"    {line}\n" for line in plain.splitlines()),
-        "".join(f"> {line}\n" for line in plain.splitlines()),
-        "".join(f"2024-05-01T10:11:12.1234567Z {line}\n" for line in plain.splitlines()),
-        "".join(f"\x1b[32m{line}\x1b[0m\n" for line in plain.splitlines()),
-        "".join(" ".join(line.split()) + "\n" for line in plain.splitlines() if line),
-        plain.replace("          ", "\t"),
-    )
-    for text in dressed:
-        assert log.document(text.encode()) == expected
-    assert log.document(plain.encode("utf-16")) == expected
-
-
-def before_each(prefix: str, text: str, suffix: str = "") -> bytes:
-    return "".join(f"{prefix}{line}{suffix}\n" for line in text.splitlines()).encode()
-
-
-@pytest.mark.parametrize("name", ["24", "26", "40", "42", "46", "51"])  # 40 has no banner, 51 one line behind it
-@pytest.mark.parametrize(
-    ("prefix", "suffix"),
-    [
-        ("builder_1  | ", ""),
-        ("INFO:root:", ""),
-        ("| ", " |"),
-        ("2024-05-01 10:11:12,123 - INFO - ", ""),
-        ("[stdout] ", ""),
-        ("* ", ""),
-    ],
-)
-def test_what_stands_before_each_line_is_taken_off(name: str, prefix: str, suffix: str) -> None:
-    text = fixture(name).decode()
-    assert log.document(before_each(prefix, text, suffix)) == log.document(text.encode())
-
-
-def test_the_clock_of_a_build_may_go_on_and_another_service_may_interrupt() -> None:
-    text = fixture("24").decode()
-    lines = [f"#{12} {number / 8:.3f} {line}" for number, line in enumerate(text.splitlines(), start=70)]
-    lines[9:9] = ["#7 sha256:0 done", "Compilation began a while ago"]
-    assert log.document("\n".join(lines).encode()) == log.document(text.encode())
-
-
-def test_a_sentence_that_names_the_banner_is_no_prefix() -> None:
-    text = fixture("42").decode()
-    expected = log.document(text.encode())
-    assert log.document(b"I have Edge TPU Compiler version 16.0 and see:\n" + text.encode()) == expected
-    assert log.document(b"I have Edge TPU Compiler version 16.0:\n" + before_each("a_1 | ", text)) == expected
-
-
-def test_the_marks_of_a_page_around_a_log_are_taken_off() -> None:
-    told = log.document(b"_" + fixture("42").strip() + b"_\n")
-    assert (told["compiler_version"], told["failure"]["kind"]) == (V16, "large-activations")
-    assert log.document(b"*Edge TPU Compiler version 16.0.384591198*\n")["compiler_version"] == V16
-
-
-PIECES = ["web_1", "|", "#12", "3.456", "INFO:root:", "[main]", "10:11:12", "-", "stdout:", "(", "2024-05-01"]
-
-
-@settings(max_examples=100, deadline=1000)
-@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map(" ".join))
-def test_whatever_stands_before_each_line_is_taken_off(prefix: str) -> None:
-    text = fixture("24").decode()
-    assert log.document(before_each(prefix + " ", text)) == log.document(text.encode())
-
-
-PRINTED_15 = (
-    "Model compiled successfully in 2644 ms.",
-    "Input model: models/net.tflite",
-    "Input size: 4.22MiB",
-    "Output model: ./out/net_edgetpu.tflite",
-    "Number of Edge TPU subgraphs: 1",
-    "Total number of operations: 30",
-    "Operation log: ./out/net_edgetpu.log",
-    "Number of operations that will run on Edge TPU: 20",
-    "Number of operations that will run on CPU: 10",
-    "See the operation log file for individual operation details.",
-)
-
-
-def written(name: str = "net", version: str = V15) -> tuple[str, ...]:
-    """The .log file that belongs to what was printed."""
-    return (
-        f"Edge TPU Compiler version {version}",
-        f"Input: {name}.tflite",
-        f"Output: {name}_edgetpu.tflite",
-        "Operator                       Count      Status",
-        "CONV_2D                        20         Mapped to Edge TPU",
-        "QUANTIZE                       10         More than one subgraph is not supported",
-    )
-
-
-@pytest.mark.parametrize("between", [(), ("here is the log:", ""), ("Compilation succeeded!",)])
-def test_a_log_file_after_what_was_printed_is_the_same_compilation(between: tuple[str, ...]) -> None:
-    told = said(*PRINTED_15, *between, *written(), version=V15)
-    (model,) = told["models"]
-    assert (model["input"], model["input_size_bytes"], len(model["rows"])) == ("models/net.tflite", size("4.22M"), 2)
-    assert (model["operations"], model["tpu"], model["cpu"], model["rows_complete"]) == (30, 20, 10, True)
-    assert len(told["attempts"]) == 1
-
-
-def test_a_log_file_of_another_compilation_stays_apart() -> None:
-    for other in (written("other"), written(version=V16)):
-        assert [len(model["rows"]) for model in said(*PRINTED_15, *other, version=V15)["models"]] == [0, 2]
-    twice = said(*PRINTED_15, *written(), *written(), version=V15)
-    assert [len(model["rows"]) for model in twice["models"]] == [2, 2]
-
-
-def test_each_of_several_log_files_finds_its_model() -> None:
-    printed = [line.replace("net", name) for name in "ab" for line in PRINTED_15[1:]]
-    told = said(PRINTED_15[0], *printed, *written("b"), *written("a"), version=V15)
-    assert [model["input"] for model in told["models"]] == ["models/a.tflite", "models/b.tflite"]
-    assert all(model["rows_complete"] for model in told["models"])
-
-
-@pytest.mark.parametrize("status", ["Image-interpolation layer won't run precisely enough", "Never seen before"])
-def test_a_table_without_its_head_may_begin_with_any_status(status: str) -> None:
-    (model,) = log.document(f"RESIZE_BILINEAR  1  {status}\nCONV_2D  3  Mapped to Edge TPU\n".encode())["models"]
-    assert [(row["operator"], row["status"]) for row in model["rows"]] == [
-        ("RESIZE_BILINEAR", status),
-        ("CONV_2D", "Mapped to Edge TPU"),
-    ]
-    assert (model["operations"], model["rows_complete"]) == (None, False)
-
-
-UNSPECIFIED = "Operation is otherwise supported, but not mapped due to some unspecified limitation"
-
-
-@given(st.sampled_from(logstatus.SEEN), st.lists(st.integers(1, 90), max_size=3), st.booleans())
-def test_a_status_that_a_terminal_wrapped_is_joined(status: str, places: list[int], is_counted: bool) -> None:
-    cuts = sorted({0, len(status), *(place for place in places if place < len(status))})
-    parts = [status[begin:end].strip() for begin, end in pairwise(cuts)]
-    counted = ("Total number of operations: 3",) if is_counted else ()
-    table = ("Operator  Count  Status", "ADD  1  " + "\n".join(part for part in parts if part), "MUL  2  " + status)
-    (model,) = said("Input model: a.tflite", *counted, *table, "Compilation succeeded!")["models"]
-    assert [row["status"] for row in model["rows"]] == [status, status]
-    assert (model["operations"], model["rows_complete"]) == (3, True)
-
-
-def test_a_status_that_stays_cut_is_told() -> None:
-    rows = ("ADD  1  Operation is otherwise supported, but not", "MUL  2  Mapped to Edge TPU")
-    told = said("Total number of operations: 3", "Operator  Count  Status", *rows, "Compilation succeeded!")
-    assert [(model["operations"], model["rows_complete"]) for model in told["models"]] == [(3, False)]
-
-
-def test_lines_that_a_page_ran_together_are_put_apart() -> None:
-    (model,) = log.document(
-        b"Number of Edge TPU subgraphs: 1Total number of operations: 7\n"
-        b"Operation log: net_1.5_edgetpu.logModel successfully compiled but not all operations are supported.\n"
-        b"Number of operations that will run on Edge TPU: 2Number of operations that will run on CPU: 5Operator    "
-        b"Count      StatusCONV_2D   2     Mapped to Edge TPUCAST  4   Operation not supportedABS   1  Yet unseen\n"
-    )["models"]
-    assert (model["operation_log"], model["subgraphs"]) == ("net_1.5_edgetpu.log", 1)
-    assert (model["operations"], model["tpu"], model["cpu"], model["rows_complete"]) == (7, 2, 5, True)
-    assert [(row["operator"], row["count"], row["status"]) for row in model["rows"]] == [
-        ("CONV_2D", 2, "Mapped to Edge TPU"),
-        ("CAST", 4, "Operation not supported"),
-        ("ABS", 1, "Yet unseen"),
-    ]
-
-
-@pytest.mark.parametrize(
-    "table",
-    [
-        "2Operator    Count    Statusand so on",
-        "2Operator    Count    StatusABS  1  Yet unseenCAST  4  Operation not supported",
-    ],
-)
-def test_a_table_that_cannot_be_put_apart_is_called_incomplete(table: str) -> None:
-    told = said("Input model: a.tflite", f"Number of Edge TPU subgraphs: {table}", "Compilation succeeded!")
-    assert [(model["rows_complete"], model["operations"]) for model in told["models"]] == [(False, None)]
-
-
-def test_a_table_is_complete_if_it_agrees_with_the_two_counts() -> None:
-    counts = ("Number of operations that will run on Edge TPU: 0", "Number of operations that will run on CPU: 2")
-    rows = (f"MUL  1  {UNSPECIFIED}", f"SPLIT  1  {UNSPECIFIED}")
-    for end, expected in ((2, True), (1, False)):
-        told = log.document("\n".join((*counts, "Operator  Count  Status", *rows[:end])).encode())
-        assert [model["rows_complete"] for model in told["models"]] == [expected]
-
-
 def test_the_host_and_the_stages_call_the_statuses_the_same() -> None:
     assert (logtext.MAPPED, logtext.CONSEQUENCE) == (logstatus.MAPPED, gate.CONSEQUENCE)
     assert {logtext.MAPPED, logtext.CONSEQUENCE} <= set(logstatus.SEEN)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"HTTP 200 OK\n",
-        b"STEP 3 of 9\n",
-        b"",
-        b"\n\n",
-        b"\x89PNG\r\n\x1a\n" * 9,
-        b"Hello, this is a poem.\n",
-        b"\0" * 999,
-    ],
-)
-def test_what_is_no_log_is_called_so(content: bytes) -> None:
-    with pytest.raises(InputError, match="no line of the file"):
-        log.document(content)
-
-
-def test_too_much_is_refused() -> None:
-    with pytest.raises(InputError, match="bytes, more than"):
-        log.document(b"x" * (MOST_BYTES + 1))
-    with pytest.raises(InputError, match="more than %d lines" % MOST_LINES):
-        log.document(b"x\n" * (MOST_LINES + 1))
 
 
 def test_the_catalogue_is_sound() -> None:
@@ -582,128 +349,3 @@ def test_the_catalogue_is_sound() -> None:
     texts = [text for kind in catalogue().values() for text in kind.texts]
     assert len(texts) == len(set(texts))
     assert all(kind.cause and kind.remedy and kind.source for kind in catalogue().values())
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> bytes:
-    """A real log, or two, with lines moved, cut, doubled and overwritten."""
-    content = b"\n".join(draw(st.lists(st.sampled_from(SEEDS), min_size=1, max_size=2)))
-    lines = content.split(b"\n")
-    for _ in range(draw(st.integers(0, 6))):
-        at = draw(st.integers(0, len(lines) - 1))
-        action = draw(st.sampled_from(("drop", "double", "swap", "cut", "bytes", "number")))
-        if action == "drop" and len(lines) > 1:
-            del lines[at]
-        elif action == "double":
-            lines.insert(at, lines[at])
-        elif action == "swap":
-            lines[at], lines[0] = lines[0], lines[at]
-        elif action == "cut":
-            lines[at] = lines[at][: draw(st.integers(0, len(lines[at])))]
-        elif action == "bytes":
-            lines[at] += draw(st.binary(max_size=20))
-        else:
-            lines[at] = lines[at].replace(b"1", draw(st.sampled_from((b"-1", b"", b"99999999999", b"1.", b"\xd9\xa1"))))
-    content = b"\n".join(lines)
-    return content[draw(st.integers(0, 40)) : len(content) - draw(st.integers(0, 40))]
-
-
-def check(content: bytes) -> None:
-    """Whatever the log says, the document is one."""
-    try:
-        told = log.document(content)
-    except InputError:
-        return
-    json.dumps(told, allow_nan=False)
-    assert told["ok"] is (told["failure"] is None)
-    assert told["ok"] is False or told["models"] or any(attempt["ok"] for attempt in told["attempts"])
-    assert all(attempt["ok"] is (attempt["kind"] is None) for attempt in told["attempts"])
-    assert {told["failure"]["kind"]} <= set(catalogue()) if told["failure"] else True
-    for model in told["models"]:
-        assert told["attempts"][model["attempt"]]["ok"]
-        assert all(isinstance(model[name], (int, type(None))) for name in ("operations", "tpu", "cpu", "cached_bytes"))
-        assert all(model[name] is None or model[name] >= 0 for name in ("operations", "tpu", "cpu", "cached_bytes"))
-    list(logtext.lines(told))
-
-
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=1000)
-@given(mutated())
-def test_a_damaged_log_gives_a_document_or_a_clear_error(content: bytes) -> None:
-    check(content)
-
-
-@settings(max_examples=150, deadline=1000)
-@given(st.binary(max_size=300))
-def test_any_bytes_after_a_banner_give_a_document(content: bytes) -> None:
-    check(b"Edge TPU Compiler version 16.0.384591198\nOperator Count Status\n" + content)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"a " * 90,
-        b"Operator " + b" " * 180,
-        b"Edge TPU Compiler version 16.0.384591198",
-        b"CONV_2D 1 Mapped to Edge TPU",
-        b"CONV_2D" + b"1 " * 90,
-        b"Input model: " + b"m" * 180,
-        b"Intermediate tensors: " + b"a," * 90,
-        b"Started a compilation timeout timer of 180 seconds.",
-        b"ERROR: Segmentation fault",
-        b"$ edgetpu_compiler m.tflite",
-        b"Try to compile segment with " + b"9" * 180,
-        b"\x1b[" + b"1" * 180,
-    ],
-)
-def test_a_hostile_log_costs_no_more_than_a_long_one(line: bytes) -> None:
-    content = b"Edge TPU Compiler version 16.0.384591198\nOperator Count Status\n" + (line + b"\n") * (MOST_LINES - 2)
-    begin = time.process_time()
-    check(content)
-    assert time.process_time() - begin < 5.0  # about half a second; quadratic work would take hours
-
-
-BANNER = b"Edge TPU Compiler version 16.0.384591198\n"
-TABLE = BANNER + b"Operator  Count  Status\n"
-ERROR = b"ERROR: " + b"a" * 180 + b"\n"
-LONG = LONGEST_LINE - 100
-
-
-def lines_of(*units: bytes) -> bytes:
-    """Repeat some lines until a log reaches its limits."""
-    unit = b"".join(units)
-    return unit * min((MOST_BYTES - 10_000) // len(unit), (MOST_LINES - 10) // unit.count(b"\n"))
-
-
-HOSTILE = {
-    "errors that belong to no run": ERROR * 9_900 + BANNER * 9_900,
-    "a run for each error": lines_of(ERROR, BANNER),
-    "a crash before each run": lines_of(BANNER, ERROR, b"Segmentation fault\n"),
-    "tries": BANNER + lines_of(b"Try to compile segment with 1 ops\n", ERROR),
-    "models": BANNER + lines_of(b"Input model: " + b"m" * 180 + b"\n"),
-    "rows": TABLE + lines_of(b"ADD 1 " + b"A 1 Mapped " * 18 + b"\n"),
-    "rows in one line": TABLE + (b"ADD  1  Mapped to Edge TPU" * 2_500 + b"\n") * 7,
-    "rows in one line, never apart": TABLE + lines_of(b"ADD  1  Mapped to Edge tpu" * 2_500 + b"\n"),
-    "cut rows": TABLE + lines_of(b"ADD 1 Operation is otherwise supported\n", b"Operation is otherwise but\n"),
-    "blanks": TABLE + lines_of((b"ADD" + b" " * 99 + b"1" * 9) * (LONG // 111) + b"\n"),
-    "phrases": BANNER + lines_of(b"Number of operations that will run on CP" * (LONG // 40) + b"\n"),
-    "letters": BANNER + lines_of(b"MNOTISC" * (LONG // 7) + b"\n"),
-    "prefixes": b"1 1 1 1 1 1 " + BANNER + BANNER + lines_of(b"1 " * 40 + b" " * 40 + b"1" * 80 + b"\n"),
-    "a prefix for each banner": b"".join(b"x" * n + BANNER for n in range(1, 100)) * 100,
-    "log files to be paired": b"".join(
-        BANNER + b"%sInput: m%d\nOutput: n%d\n%s" % (begin, number, number, end)
-        for begin, end in ((b"Model compiled successfully\n", b""), (b"", b"Operator  Count  Status\nABS 1 x\n"))
-        for number in range(2_000)
-    ).replace(b"successfully\nInput", b"successfully\nInput model"),
-    "words": BANNER + lines_of(ERROR),
-    "long words": BANNER + lines_of(b"ERROR: " + b"a" * LONG + b"\n"),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_log_that_is_made_to_be_slow_is_not(name: str) -> None:
-    content = HOSTILE[name]
-    assert MOST_BYTES // 12 < len(content) <= MOST_BYTES
-    begin = time.process_time()
-    told = log.document(content)
-    list(logtext.lines(told))
-    assert time.process_time() - begin < 2.0  # at most 0.7 s where it was written; the first took over a minute
