@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 from stages.contract import InputError
 from stages.edgetpu import activations, parameters, work
 from stages.edgetpu.compiled.operator import CUSTOM_CODE
+from stages.edgetpu.log.status import MAPPED
 from stages.edgetpu.partition import first_partition
 from stages.edgetpu.refused import Fault, doubts, fault
 from stages.edgetpu.site import Site, layer, sites
@@ -57,7 +58,7 @@ def check(content: bytes) -> Dict[str, Any]:
 
 def _row(site: Site, told: Optional[Refusal], is_mapped: bool, whole: Optional[Fault]) -> Dict[str, Any]:
     """Describe one operator: `status` is what the compiler's own table would say."""
-    status = "Mapped to Edge TPU" if is_mapped else (told.status if told else CONSEQUENCE)
+    status = MAPPED if is_mapped else (told.status if told else CONSEQUENCE)
     return {
         "index": site.index,
         "operator": site.name,
