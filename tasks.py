@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # `invoke` may come from an environment that has no Coralline
 
 from invoke.collection import Collection
-from invoke.tasks import task
+from invoke.tasks import Task, task
 
 from coralline import commands, filecommands
 
@@ -25,6 +25,8 @@ REQUEST: dict[str, tuple[Any, str]] = {
     "profile": ("quick", "quick, paper, or the path of a .toml file"),
     "data": (None, "folder or zip of images, <split>/<class>/*.png, instead of simulated events"),
     "init": (None, "start training from these weights (.h5, .keras, .weights.h5)"),
+    "meter": (None, "a power meter's log of the run (CSV: time_s,power_w), for energy"),
+    "tdp": ("", "DEVICE=WATTS for the energy proxy, such as cpu=65,gpu=300"),
     "set_": (None, "stage.parameter=value; may be given several times"),
     "on_bad_image": (None, "fail or skip, for --data"),
     "only": (None, "make this stage and what it needs, nothing after it"),
@@ -35,9 +37,19 @@ REQUEST: dict[str, tuple[Any, str]] = {
     "gpus": (False, "train and measure on the GPU"),
     "debug": (False, "show tracebacks"),
 }
+ALSO = {"model": "models", "recipes": "recipe"}  # names by which an option goes as well
 HELP = {name: text for name, (_, text) in REQUEST.items()}
 JSON = {"json": "print one JSON object"}
 FILE = {"file": "a .tflite file"}
+
+
+class Asking(Task[Any]):
+    """A task with the options of a request, some of which go by two names."""
+
+    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
+        """Say how an argument is read."""
+        told = super().arg_opts(name, default, taken_names)
+        return told | {"names": [*told["names"], *filter(None, [ALSO.get(name)])]}
 
 
 def _with_request(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -56,14 +68,14 @@ def _with_request(*left_out: str) -> Callable[[Callable[..., None]], Callable[..
     return give
 
 
-@task(name="all", auto_shortflags=False, iterable=["set_"], help=HELP)
+@task(klass=Asking, name="all", auto_shortflags=False, iterable=["set_"], help=HELP)
 @_with_request()
 def everything(_context: Context, **words: Any) -> None:
     """Make everything from events to the report."""
     commands.run_all(words)
 
 
-@task(auto_shortflags=False, iterable=["set_"], help=HELP | JSON)
+@task(klass=Asking, auto_shortflags=False, iterable=["set_"], help=HELP | JSON)
 @_with_request()
 def plan(_context: Context, json: bool = False, **words: Any) -> None:
     """Show what would run, and why."""
@@ -71,6 +83,7 @@ def plan(_context: Context, json: bool = False, **words: Any) -> None:
 
 
 @task(
+    klass=Asking,
     positional=["model"],
     auto_shortflags=False,
     iterable=["set_"],
@@ -80,6 +93,18 @@ def plan(_context: Context, json: bool = False, **words: Any) -> None:
 def parity(_context: Context, json: bool = False, **words: Any) -> None:
     """Compare the runtimes of an int8 file, image by image."""
     commands.show_parity(words, as_json=json)
+
+
+@task(
+    klass=Asking,
+    auto_shortflags=False,
+    iterable=["set_"],
+    help={name: text for name, text in HELP.items() if name != "only"} | JSON,
+)
+@_with_request("only")
+def paper(_context: Context, json: bool = False, **words: Any) -> None:
+    """Replay the paper's benchmark beside its values."""
+    commands.show_paper(words, as_json=json)
 
 
 @task(
@@ -192,6 +217,19 @@ def test(_context: Context, suites: str = "") -> None:  # noqa: PT028 - a task, 
 
 
 namespace = Collection(
-    everything, plan, results, parity, check, inspect_, estimate, parse_log, models, recipes, stages, doctor, test
+    everything,
+    plan,
+    results,
+    paper,
+    parity,
+    check,
+    inspect_,
+    estimate,
+    parse_log,
+    models,
+    recipes,
+    stages,
+    doctor,
+    test,
 )
 namespace.add_collection(Collection("image", build, lock))

@@ -24,7 +24,7 @@ from tabulate import tabulate
 
 from coralline import host
 
-INT8 = ("ptq-int8-stock", "ptq-int8", "qat-int8")
+INT8 = ("ptq-int8-stock", "ptq-int8", "qat-int8", "qat-int8-paper")
 
 
 def main() -> None:

@@ -36,10 +36,15 @@ def converted(model: str, recipe: str) -> tuple[Path, Path]:
 
 def in_benchmark(*words: object) -> dict[str, Any]:
     """Run inbenchmark.py where tflite-runtime is; return what it found."""
-    image = Environment("benchmark", PROJECT / "docker/benchmark/requirements.lock", STATE / "environments")
+    return inside("benchmark", "inbenchmark.py", *words)
+
+
+def inside(name: str, script: str, *words: object) -> dict[str, Any]:
+    """Run a script beside this one in the environment of an image; return the object that it prints last."""
+    image = Environment(name, PROJECT / f"docker/{name}/requirements.lock", STATE / "environments")
     image.ensure(print)
-    script = PROJECT / "benchmarks" / "inbenchmark.py"
-    told = subprocess.run([image.python, script, *map(str, words)], check=True, stdout=subprocess.PIPE, text=True)
+    command = [image.python, PROJECT / "benchmarks" / script, *map(str, words)]
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
     return found
 

@@ -94,6 +94,32 @@ def show_log(name: str, told: Mapping[str, Any]) -> None:
     print(name, *logtext.lines(told), sep="\n")
 
 
+def show_paper(told: Mapping[str, Any]) -> None:
+    """Print Table 1 in short: for each model the paper's values, ours made in its way, and ours, with verdicts."""
+    print(f"{told['source']}, balanced accuracy, %: the paper's, ours made in its way, ours")
+    print(told["lead"])
+    columns = told["columns"]["accuracy"]
+    cells = [row for model in told["models"] for row in _paper_rows(told, model, columns)]
+    show_table(["model", "values", *columns], cells, disable_numparse=True)
+
+
+def _paper_rows(told: Mapping[str, Any], model: str, columns: Sequence[str]) -> Iterable[list[str]]:
+    cells = [cell for cell in told["tables"]["accuracy"] if cell["model"] == model]
+    for values in ("paper", "ours, its way", "ours"):
+        way = "ours" if values == "ours" else "paper"
+        chosen = {cell["column"]: cell for cell in cells if cell["way"] in (way, "both")}
+        show = _published if values == "paper" else _ours
+        yield [told["models"][model], values, *(show(chosen[column]) for column in columns)]
+
+
+def _published(cell: Mapping[str, Any]) -> str:
+    return "-" if cell["published"] is None else f"{cell['published']['value']:.2f}"
+
+
+def _ours(cell: Mapping[str, Any]) -> str:
+    return cell["verdict"] if cell["ours"] is None else f"{cell['ours']['value']:.2f} {cell['verdict']}"
+
+
 def _blocker(title: str, told: Mapping[str, Any]) -> str:
     behind = f"; it cuts {told['cuts_off']} operators off" if told["cuts_off"] else ""
     what = (

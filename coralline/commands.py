@@ -43,19 +43,26 @@ def show_parity(words: Mapping[str, Any], *, as_json: bool) -> None:
 
     with guarded(debug=words["debug"]):
         run, ended = _carried_out({**words, "only": "parity"})
-        made = [d.artifact for label, d in ended.decided.items() if label.startswith("parity/") and d.artifact]
-        told = [json.loads((artifact.path / "parity.json").read_text(encoding="utf-8")) for artifact in made]
+        told = _documents(ended, "parity", "parity.json")
         if as_json and told:
             several = {"schema": "coralline.parities", "version": 1, "parities": told}
             print_json(told[0] if len(told) == 1 else several)
-        elif told:
-            for document in told:
-                answers.show_parity(document)
-        for label, reason in _blocked(ended, "parity"):
-            print(f"not made: {label}: {reason}", file=sys.stderr)
-        _end_on_trouble(run, ended)
-        if not told:
-            raise NothingToDoError("no file could be compared", hint="the lines above say why")
+        for document in () if as_json else told:
+            answers.show_parity(document)
+        _end_without_answer(run, ended, "parity", "no file could be compared")
+
+
+def show_paper(words: Mapping[str, Any], *, as_json: bool) -> None:
+    """Replay the paper's benchmark, making what is missing; print Table 1 in short, and where the page is."""
+    from coralline import answers
+
+    with guarded(debug=words["debug"]):
+        run, ended = _carried_out({**words, "only": "paper"})
+        for document in _documents(ended, "paper", "paper.json"):
+            (print_json if as_json else answers.show_paper)(document)
+        _end_without_answer(run, ended, "paper", "there is nothing to set beside the paper")
+        if not as_json:
+            _print_end(run, ended)
 
 
 def show_plan(words: Mapping[str, Any], *, as_json: bool) -> None:
@@ -82,7 +89,11 @@ def show_results(name: str | None, *, as_json: bool) -> None:
             print_json({"run": run.id, "rows": found})
             return
         print(f"run {run.id}")
-        console.show_table(*results.table(found), disable_numparse=True, stralign="right")
+        tables = results.tables(found)
+        for host, headers, cells in tables:
+            if tables[1:]:
+                print(f"measured on {host}")
+            console.show_table(headers, cells, disable_numparse=True, stralign="right")
         for label, reason in results.blocked(run):
             print(f"not made: {label}: {reason}")
 
@@ -182,7 +193,7 @@ def run_tests(suites: str) -> None:
 
 
 def _request(words: Mapping[str, Any]) -> request.Request:
-    names = ("model", "recipes", "profile", "data", "init", "on_bad_image", "only", "edgetpu", "gpus")
+    names = ("model", "recipes", "profile", "data", "init", "meter", "tdp", "on_bad_image", "only", "edgetpu", "gpus")
     return request.make(**{name: words[name] for name in names}, settings=words["set_"], again_from=words["from_"])
 
 
@@ -213,13 +224,21 @@ def _carried_out(words: Mapping[str, Any]) -> tuple[runs.Run, Ended]:
         watcher.close()
 
 
-def _blocked(ended: Ended, stage: str) -> list[tuple[str, str]]:
-    """List the steps of a stage that could not be made here, with the reasons."""
-    return [
-        (label, decision.reason)
-        for label, decision in ended.decided.items()
-        if decision.step.spec.name == stage and decision.artifact is None
-    ]
+def _documents(ended: Ended, stage: str, name: str) -> list[dict[str, Any]]:
+    """Read a document of every step of a stage that was made."""
+    made = [d.artifact for d in ended.decided.values() if d.step.spec.name == stage and d.artifact]
+    return [json.loads((artifact.path / name).read_text(encoding="utf-8")) for artifact in made]
+
+
+def _end_without_answer(run: runs.Run, ended: Ended, stage: str, nothing: str) -> None:
+    """Say which steps of a stage were not made and why; end here when something failed, or none was made."""
+    decided = [decision for decision in ended.decided.values() if decision.step.spec.name == stage]
+    missing = [decision for decision in decided if decision.artifact is None]
+    for decision in missing:
+        print(f"not made: {decision.step.label}: {decision.reason}", file=sys.stderr)
+    _end_on_trouble(run, ended)
+    if missing == decided:
+        raise NothingToDoError(nothing, hint="the lines above say why")
 
 
 def _print_plan(decided: Mapping[str, Decision]) -> None:
@@ -243,14 +262,20 @@ def _print_end(run: runs.Run, ended: Ended) -> None:
     states = [told["state"] for told in run.steps.values()]
     counts = ", ".join(f"{states.count(state)} {state}" for state in ("made", "reused", "blocked") if state in states)
     print(f"run {run.id}: {counts}")
-    report = ended.decided.get("report")
-    if report is not None and report.artifact is not None:
-        print(f"report  {_shown(report.artifact.path / 'report.html')}")
+    page = _page(ended)
+    if page is not None:
+        print(f"report  {_shown(page)}")
         print("next    ./run results")
     else:
         last = next((d for d in reversed(ended.decided.values()) if d.artifact is not None), None)
         if last is not None and last.artifact is not None:
             print(f"{last.step.label}  {_shown(last.artifact.path)}")
+
+
+def _page(ended: Ended) -> Path | None:
+    """Find the page that the run ends with, if it has one."""
+    made = [(d.artifact.path, d.step.spec.outputs) for d in reversed(ended.decided.values()) if d.artifact is not None]
+    return next((path / output.path for path, outputs in made for output in outputs if output.kind == "html"), None)
 
 
 def _shown(path: Path) -> str:

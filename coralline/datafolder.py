@@ -58,7 +58,7 @@ def file_digest(path: Path, index: Path, progress: Progress | None = None) -> st
     """
     home = path.resolve()
     if _kind(path, home) != stat.S_IFREG:
-        raise ProfileError(f"'{path}' is not a file", hint="give one file: .h5, .weights.h5 or .keras")
+        raise ProfileError(f"'{path}' is not a file", hint="give one file and no folder")
     return _digests(home, [_state("", home.stat())], index, progress)[""]
 
 

@@ -100,7 +100,7 @@ class Maker:
             "run": self.run.id,
             "key_parts": decision.parts,
             "engine": {"name": self.engine.name, **self.engine.identity(step.variant.image)},
-            "host": host.facts(),
+            "host": {**host.facts(), "fingerprint": host.fingerprint()},
             "threads": job.threads,
             "started": started,
             "seconds": round(time.perf_counter() - clock, 3),

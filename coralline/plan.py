@@ -43,7 +43,7 @@ class Decision:
 class Planner:
     """Decides step by step; what it is told of earlier steps may come from a plan or from what was just made.
 
-    `external` gives the digest of the user's `data` or `init`; `forced` names steps to make again.
+    `external` gives the digest of what is the user's, by its name in the request; `forced` names steps to make again.
     """
 
     store: Store

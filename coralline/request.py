@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stages.spec import Parameter, Value
 
 PROFILES = catalogue.PROJECT / "profiles"
+TDP = "_tdp_w"  # how the parameters end that `--tdp` sets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ def make(
     profile: str = "quick",
     data: str | None = None,
     init: str | None = None,
+    meter: str | None = None,
+    tdp: str = "",
     settings: Iterable[str] = (),
     on_bad_image: str | None = None,
     only: str | None = None,
@@ -64,9 +67,9 @@ def make(
     for stage in (only, again_from):
         _known(stage, catalogue.specs(), "stage") if stage else None
     models = () if not model and only and _is_modelless(only) else _names(model, list(catalogue.models()), "model")
-    chosen = _names(recipes or "default", list(catalogue.recipes()), "recipe", _default_recipes())
+    chosen = _names(recipes or "default", list(catalogue.recipes()), "recipe", _default_recipes(only))
     values = _read_profile(profile)
-    asked = _shorthands(data, on_bad_image, gpus=gpus) | _read_settings(settings)
+    asked = _shorthands(data, on_bad_image, gpus=gpus) | _tdps(tdp) | _read_settings(settings)
     _refuse_pointless(asked, values)
     _refuse_data_without_source(data, _merge(values, asked))
     _refuse_small_inputs(models, merged := _merge(values, asked))
@@ -75,7 +78,7 @@ def make(
         recipes=chosen,
         profile=profile,
         values=merged,
-        externals=_externals(data=data, init=init),
+        externals=_externals(data=data, init=init, meter=meter),
         only=only,
         again_from=again_from,
         demand_edgetpu=edgetpu,
@@ -110,8 +113,10 @@ def _is_modelless(stage: str) -> bool:
     return all(not variant.per and not any(i.stage for i in variant.inputs.values()) for variant in variants)
 
 
-def _default_recipes() -> tuple[str, ...]:
-    return tuple(name for name, recipe in catalogue.recipes().items() if recipe.default)
+def _default_recipes(only: str | None) -> tuple[str, ...]:
+    """Return what the stage asks for which alone is wanted, or else the usual recipes."""
+    wanted = catalogue.specs()[only].default_recipes if only else ()
+    return wanted or tuple(name for name, recipe in catalogue.recipes().items() if recipe.default)
 
 
 def _find(dotted: str, where: str) -> Parameter:
@@ -151,7 +156,34 @@ def _shorthands(data: str | None, on_bad_image: str | None, *, gpus: bool) -> di
             _find("dataset.on_bad_image", ""), on_bad_image, "--on-bad-image"
         )
     if gpus:
-        values["train.device"] = "gpu"
+        trainings = (
+            name for name, spec in catalogue.specs().items() if any(p.name == "device" for p in spec.parameters)
+        )
+        values |= {f"{name}.device": "gpu" for name in trainings}
+    return values
+
+
+def _tdps(words: str) -> dict[str, Value]:
+    """Read `DEVICE=WATTS`, several separated by commas, for every stage that wants to know."""
+    wanted = [
+        (f"{spec.name}.{parameter.name}", parameter.name.removesuffix(TDP), parameter)
+        for spec in catalogue.specs().values()
+        for parameter in spec.parameters
+        if parameter.name.endswith(TDP)
+    ]
+    values: dict[str, Value] = {}
+    for word in filter(None, words.split(",")):
+        device, equals, watts = (part.strip() for part in word.partition("="))
+        if not equals:
+            raise ProfileError(
+                f"--tdp {word!r} is not DEVICE=WATTS", hint="write --tdp cpu=65, or --tdp cpu=65,gpu=300"
+            )
+        _known(device, dict.fromkeys(known for _, known, _ in wanted), "device")
+        values |= {
+            dotted: parameters.from_word(parameter, watts, f"--tdp {device}")
+            for dotted, known, parameter in wanted
+            if known == device
+        }
     return values
 
 
@@ -243,4 +275,6 @@ def _existing(name: str, word: str) -> Path:
         raise ProfileError(f"--{name}: {word} cannot be looked at: {error}", hint=hint) from error
     if not there:
         raise ProfileError(f"--{name}: {word!r} does not exist", hint=hint)
+    if name != "data" and path.is_dir():  # said now, and not when the step that reads it is reached
+        raise ProfileError(f"--{name}: {word!r} is a folder", hint="give the path of one file")
     return path

@@ -109,7 +109,7 @@ def _external_digest(request: Request, setting: Setting, notify: Notify, name: s
     def progress(done: int, total: int) -> None:
         notify(Notice(kind=Kind.PROGRESS, label=name, text=f"reading {path.name}", done=done, total=total, unit="file"))
 
-    digest = datafolder.digest if name == "data" else datafolder.file_digest  # weights are one file of any kind
+    digest = datafolder.digest if name == "data" else datafolder.file_digest  # all else is one file of any kind
     return digest(path, setting.artifacts / "index" / "data.sqlite", progress)
 
 

@@ -36,7 +36,7 @@ class Input:
     """What a step reads, mounted read-only at `/in/NAME`.
 
     Either the artifact of another stage (`stage`), one for each step of that stage that could be made (`gather`), or
-    something of the user's that lies outside the store (`external`: a key of the request, `data` or `init`). What is
+    something of the user's that lies outside the store (`external`: a key of the request, such as `data`). What is
     gathered has the reading step's own model and recipe, where it has them, and the axis values in `where`. An external
     input that is not `keyed` is only mounted: its content is already in the key through another input.
     """
@@ -81,7 +81,8 @@ class Spec:
     `code` holds patterns of further files that belong to a step's code besides what `__main__.py` imports by name;
     `{model}` and the like stand for the step's parameters, with `-` read as `_`. `cores` is `all` or `one`; `measures`
     means that results belong to this host alone and that nothing else may run meanwhile; `resumable` gives `/partial`.
-    An `asked` stage answers a question of its own and is drawn only when the request names it.
+    An `asked` stage answers a question of its own and is drawn only when the request names it. A request for this stage
+    alone has the recipes in `default_recipes`, where there are any, unless the user names others.
     """
 
     name: str
@@ -95,3 +96,4 @@ class Spec:
     resumable: bool = False
     memory_gib: float = 4.0
     asked: bool = False
+    default_recipes: Tuple[str, ...] = ()

@@ -15,13 +15,18 @@ from PIL import Image
 
 from stages.check import __main__ as check
 from stages.contract import Step, number
+from stages.report.spec import SPEC
 
 CLASSES = ("cc_numu", "cc_nue", "nc")
 INT8_FILE = Path(__file__).parent / "fixtures" / "edgetpu" / "gabor_64x64_p4.tflite"
 SIZES = {"float32": 87_301_224, "float16": 43_702_512, "dynamic": 22_510_016, "ptq-int8": 22_846_208}
 SPEEDS = {"float32-keras": 61.0, "float32": 24.1, "float16": 24.4, "dynamic": 17.9, "ptq-int8": 9.7}
-HOST = {"cpu_model": "Example CPU 9000", "cores": 2, "machine": "x86_64", "kernel": "6.1"}
+HOST = {
+    "cpu_model": "Example CPU 9000", "cores": 2, "machine": "x86_64", "kernel": "6.1", "fingerprint": 2 * "01234567"
+}  # fmt: skip
 ENGINE = {"name": "docker", "image": "sha256:" + "ab" * 32}
+BOTH = ("tflite-cpu", "litert-cpu")  # the runtimes that are timed on one thread and on all
+STARTED, STARTED_S = "2026-01-01T00:00:00Z", 1_767_225_600
 NO_COMPILER = "edgetpu_compiler cannot be had here: the vendor's apt repository does not answer"
 
 
@@ -75,7 +80,8 @@ class Run:
             self.benchmark(model, "float32-keras", "keras-cpu")
             for recipe in SIZES:
                 self.convert(model, recipe)
-                self.benchmark(model, recipe, "tflite-cpu")
+                for runtime in ("tflite-cpu", "litert-cpu"):
+                    self.benchmark(model, recipe, runtime)
             self.check(model, "ptq-int8")
             self.miss("compile/%s/ptq-int8" % model, NO_COMPILER)
             self.miss("benchmark/%s/ptq-int8/edgetpu" % model, "needs compile/%s/ptq-int8, which was not made" % model)
@@ -87,7 +93,7 @@ class Run:
         return Step(
             stage="report",
             label="report",
-            parameters={"samples": 4, **parameters},
+            parameters={**{parameter.name: parameter.default for parameter in SPEC.parameters}, **parameters},
             threads=1,
             inputs=dict(self.inputs),
             out=out,
@@ -141,6 +147,7 @@ class Run:
         write_csv(
             folder / "history.csv", ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"], history
         )
+        write_json(folder / "model.json", {"model": model, "input_size": self.size})
         numbers = (
             [number("best_epoch", max(1, epochs), "1"), number("validation_loss", 0.61, "1", 150)] if epochs else []
         )
@@ -164,10 +171,19 @@ class Run:
         folder.mkdir()
         (folder / "model.tflite").write_bytes(f"{model} {recipe}".encode())
         searched = SEARCHED if recipe == "ptq-int8" else None
-        told = {"recipe": recipe, "model": model, "size_bytes": SIZES[recipe], "quantisation": searched}
+        told = {"recipe": recipe, "model": model, "size_bytes": size_of(recipe), "quantisation": searched}
         write_json(folder / "conversion.json", told)
-        size = number("size_bytes", SIZES[recipe], "B", runtime="tflite-cpu")
+        size = number("size_bytes", size_of(recipe), "B", runtime="tflite-cpu")
         return self.record(folder, "convert", {"model": model, "recipe": recipe}, [size])
+
+    def qat(self, model: str, recipe: str, accuracy: float = 0.79) -> Path:
+        folder = self.root / f"qat.{model}.{recipe}"
+        folder.mkdir()
+        write_csv(folder / "history.csv", ["epoch", "loss", "accuracy", "val_loss", "val_accuracy"], [])
+        self.answer(folder, len(model) + 11 * len(recipe))
+        interval = (accuracy - 0.02, accuracy + 0.02)
+        told = number("simulated_balanced_accuracy", accuracy, "1", 72, interval, runtime="keras-cpu")
+        return self.record(folder, "qat", {"model": model, "recipe": recipe}, [told])
 
     def compile(self, model: str, recipe: str) -> Path:
         folder = self.root / f"compile.{model}.{recipe}"
@@ -178,10 +194,7 @@ class Run:
     def benchmark(self, model: str, recipe: str, runtime: str) -> Path:
         folder = self.root / f"benchmark.{model}.{recipe}.{runtime}"
         folder.mkdir()
-        rng = np.random.default_rng(len(model) + 7 * len(recipe))
-        labels = np.repeat(np.arange(len(self.classes)), self.tests)
-        right = rng.random(len(labels)) < 0.8
-        predicted = np.where(right, labels, rng.integers(0, len(self.classes), len(labels)))
+        labels, predicted = self.answer(folder, len(model) + 7 * len(recipe))
         confusion = np.zeros((len(self.classes), len(self.classes)), int)
         np.add.at(confusion, (labels, predicted), 1)
         recall = confusion.diagonal() / confusion.sum(axis=1)
@@ -198,16 +211,37 @@ class Run:
             folder / "accuracy.json",
             {"classes": list(self.classes), "images": len(labels), "confusion_matrix": confusion.tolist()},
         )
-        lines = [(f"test/{place}.png", labels[place], predicted[place]) for place in range(len(labels))]
-        write_csv(folder / "predictions.csv", ["path", "label", "predicted"], lines)
-        mean = SPEEDS.get(recipe, 30.0) * (0.2 if runtime == "edgetpu" else 1)
+        mean = SPEEDS.get(recipe, 30.0) * {"edgetpu": 0.2, "litert-cpu": 0.5}.get(runtime, 1)
+        every = {"threads": 2, "first_inference_ms": 2 * mean, "runs": 223} if runtime in BOTH else None
+        kernels = "TensorFlow" if runtime == "keras-cpu" else "built-in"
         write_json(
-            folder / "latency.json", {"threads": 1, "first_inference_ms": 3 * mean, "model_load_ms": 210.0, "runs": 123}
-        )
+            folder / "latency.json",
+            {
+                "threads": 1, "first_inference_ms": 3 * mean, "model_load_ms": 210.0, "runs": 123,
+                "window": {"begin_s": STARTED_S + 4, "end_s": STARTED_S + 4 + 0.123 * mean},
+                "machine": {"cpu_model": HOST["cpu_model"]}, "runtime": {"kernels": kernels}, "all_threads": every,
+            },
+        )  # fmt: skip
         factors = {"mean": 1.0, "std": 0.06, "p50": 0.98, "p90": 1.08, "p95": 1.12, "p99": 1.3}
         latency = [number(f"latency_{name}_ms", mean * factor, "ms", 123) for name, factor in factors.items()]
+        if every:
+            whole = [(f"latency_all_threads_{name}_ms", 0.6 * mean * factor) for name, factor in factors.items()]
+            latency += [number(metric, value, "ms", 223) for metric, value in whole]
+        if runtime == "keras-cpu":
+            latency += [number("images_per_second", 2300 / mean, "images/s", 999), number("best_batch", 8, "1")]
         axes = {"model": model, "recipe": recipe, "runtime": runtime}
-        return self.record(folder, "benchmark", axes, accuracy + latency)
+        facts = {"runtime": {"kernels": kernels}}
+        return self.record(folder, "benchmark", axes, accuracy + latency, facts=facts)
+
+    def answer(self, folder: Path, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Write the predictions of a network that is right four times of five; labels and predicted classes."""
+        rng = np.random.default_rng(seed)
+        labels = np.repeat(np.arange(len(self.classes)), self.tests)
+        right = rng.random(len(labels)) < 0.8
+        predicted = np.where(right, labels, rng.integers(0, len(self.classes), len(labels)))
+        lines = [(f"test/{place}.png", labels[place], predicted[place]) for place in range(len(labels))]
+        write_csv(folder / "predictions.csv", ["path", "label", "predicted"], lines)
+        return labels, predicted
 
     def record(
         self, folder: Path, stage: str, axes: dict[str, str], numbers: list[dict[str, Any]], *,
@@ -221,7 +255,7 @@ class Run:
                 "schema": "coralline.record", "version": 1, "key": digest("key", label), "digest": digest(label),
                 "label": label, "stage": stage, "axes": axes, "engine": ENGINE, "host": HOST, "threads": 2,
                 "key_parts": {"stage": stage, "parameters": {**(parameters or {}), **axes}, "inputs": sources},
-                "started": "2026-01-01T00:00:00Z", "seconds": 12.5, "numbers": numbers, "facts": facts or {},
+                "started": STARTED, "seconds": 12.5, "numbers": numbers, "facts": facts or {},
                 "warnings": [],
             },
         )  # fmt: skip
@@ -232,6 +266,10 @@ class Run:
         """Change parts of an artifact's record."""
         place = self.inputs[name] / "record.json"
         write_json(place, {**json.loads(place.read_text()), **values})
+
+
+def size_of(recipe: str) -> int:
+    return SIZES.get(recipe, SIZES["ptq-int8"])
 
 
 def digest(*words: str) -> str:

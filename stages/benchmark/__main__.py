@@ -6,21 +6,18 @@ The runtime is found by its name at run time, so that a changed one is part of t
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Dict, Tuple
+from typing import TYPE_CHECKING, Any, Dict
 
+from stages.accuracy import evaluate
 from stages.benchmark import guard, trouble
-from stages.benchmark.accuracy import evaluate
-from stages.benchmark.latency import NS_PER_MS, Latency, measure
-from stages.benchmark.load import LoadMeter, machine, remarks
 from stages.benchmark.predict import predict
-from stages.benchmark.predictions import write_predictions
+from stages.benchmark.timing import time_image
 from stages.contract import InputError, Step, run, write_json
 from stages.images import ImageSet
+from stages.predictions import write_predictions
 
 if TYPE_CHECKING:
     from stages.benchmark.runtime import Runtime
-
-VERSION = 1
 
 
 def main(step: Step) -> None:
@@ -33,18 +30,18 @@ def main(step: Step) -> None:
 
 
 def measure_all(step: Step) -> None:
-    """Measure latency first, alone and on the threads asked for, then accuracy on all threads."""
+    """Measure latency first, alone, then accuracy on all threads."""
     images = ImageSet.read(step)
     rows = images.rows("test")
     runtime = open_runtime(step)
     check_classes(runtime, images)
-    latency, document = time_one_image(step, runtime, images)
+    latency, document = time_image(step, runtime, images.load(images.rows("test")[0], runtime.input_size))
     probabilities, recalled = predict(step, runtime, images, rows)
     accuracy = evaluate([row.label for row in rows], probabilities.argmax(axis=1).tolist(), images.classes)
     write_json(step.out / "latency.json", document)
     write_json(step.out / "accuracy.json", accuracy.document())
     write_predictions(step.out / "predictions.csv", rows, probabilities)
-    step.record(accuracy.numbers() + latency.numbers(), facts(runtime, document, recalled))
+    step.record(accuracy.numbers() + latency, facts(runtime, document, recalled))
 
 
 def facts(runtime: Runtime, latency: Dict[str, Any], recalled: int) -> Dict[str, Any]:
@@ -82,36 +79,6 @@ def check_classes(runtime: Runtime, images: ImageSet) -> None:
             % (", ".join(runtime.classes), ", ".join(images.classes)),
             "train on this data set",
         )
-
-
-def time_one_image(step: Step, runtime: Runtime, images: ImageSet) -> Tuple[Latency, Dict[str, Any]]:
-    """Time the first test image and describe the measurement for `latency.json`."""
-    step.progress(0, 1, "measurement", "latency")
-    wanted = {name: step.parameters[name] for name in ("warmup_runs", "min_runs", "min_seconds")}
-    infer = runtime.single(images.load(images.rows("test")[0], runtime.input_size))
-    meter = LoadMeter()
-    latency = measure(infer, **wanted)
-    host, load = machine(), meter.read()
-    doubts = latency.remarks() + remarks(load, host["governor"])
-    for doubt in doubts:
-        step.warning("latency is uncertain: %s" % doubt)
-    step.progress(1, 1, "measurement", "latency")
-    return latency, {
-        "schema": "coralline.latency",
-        "version": VERSION,
-        **wanted,
-        "timed": runtime.timed,
-        "threads": step.parameters["threads"],
-        "runs": len(latency.runs_ns),
-        "milliseconds": latency.milliseconds(),
-        "spread": latency.spread(),
-        "model_load_ms": runtime.load_ms,
-        "first_inference_ms": latency.first_ns / NS_PER_MS,
-        "machine": host,
-        "load": load,
-        "remarks": doubts,
-        "runtime": runtime.facts,
-    }
 
 
 if __name__ == "__main__":

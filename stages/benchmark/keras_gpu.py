@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from stages.benchmark.runtime import Runtime
     from stages.contract import Step
 
+LARGEST_BATCH = 1024  # the memory of most GPUs ends before
+
 
 def open_runtime(step: Step) -> Runtime:
     """Load the model onto the GPU; one GPU is one worker.
@@ -27,4 +29,4 @@ def open_runtime(step: Step) -> Runtime:
     # TensorFloat-32 keeps 10 bits of mantissa: the record says float32 and so it is.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
-    return open_keras(step, "/GPU:0", 1, {"gpu": name})
+    return open_keras(step, "/GPU:0", 1, {"gpu": name}, LARGEST_BATCH)

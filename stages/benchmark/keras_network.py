@@ -1,19 +1,19 @@
 """The Keras model in TensorFlow, as keras-cpu and keras-gpu measure it.
 
-On the CPU every operator runs on the threads asked for, and accuracy keeps the cores busy with several batches at a
-time instead: the same numbers on any number of cores.
+On the CPU every operator runs on the threads asked for, which TensorFlow fixes once a process. Accuracy and throughput
+keep the cores busy with several batches at a time instead: the same predictions on any number of cores.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict
+from typing import TYPE_CHECKING, Any, Callable, Dict, List
 
 import numpy as np
 import tensorflow as tf
 
 from stages.benchmark.latency import NS_PER_MS
-from stages.benchmark.runtime import Runtime
+from stages.benchmark.runtime import Runtime, TooLargeError
 from stages.images import Pixels, as_floats
 from stages.trained import load_trained
 
@@ -25,7 +25,7 @@ BATCH = 32
 TIMED = "one call of the traced model until its output is in memory; the input is a tensor on the device"
 
 
-def open_keras(step: Step, device: str, workers: int, facts: Dict[str, Any]) -> Runtime:
+def open_keras(step: Step, device: str, workers: int, facts: Dict[str, Any], largest_batch: int = BATCH) -> Runtime:
     """Load the trained model onto a device, for at most `workers` batches at a time."""
     begin = time.perf_counter_ns()
     with tf.device(device):
@@ -40,6 +40,9 @@ def open_keras(step: Step, device: str, workers: int, facts: Dict[str, Any]) -> 
         with tf.device(device):
             return np.asarray(function(tf.constant(as_floats(images))).numpy())
 
+    def in_batches(image: Pixels, size: int) -> List[Callable[[], object]]:
+        return [batch_of(function, device, image, size)] * workers
+
     return Runtime(
         classes=list(description["classes"]),
         input_size=size,
@@ -49,6 +52,8 @@ def open_keras(step: Step, device: str, workers: int, facts: Dict[str, Any]) -> 
         workers=[predict] * workers,
         batch=BATCH,
         facts={"tensorflow": tf.__version__, "kernels": "TensorFlow", **facts},
+        in_batches=in_batches,
+        largest_batch=largest_batch,
     )
 
 
@@ -61,5 +66,22 @@ def _single(model: Any, size: int, device: str, image: Pixels) -> Callable[[], o
 
     def infer() -> object:
         return function(pixels).numpy()
+
+    return infer
+
+
+def batch_of(function: Callable[[Any], Any], device: str, image: Pixels, size: int) -> Callable[[], object]:
+    """Put an image on the device as often as asked for; it is repeated there, since what it shows takes no time."""
+    try:
+        with tf.device(device):
+            pixels = tf.repeat(tf.constant(as_floats(image)[np.newaxis]), size, axis=0)
+    except tf.errors.ResourceExhaustedError as error:
+        raise TooLargeError from error
+
+    def infer() -> object:
+        try:
+            return function(pixels).numpy()
+        except tf.errors.ResourceExhaustedError as error:
+            raise TooLargeError from error
 
     return infer

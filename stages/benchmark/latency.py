@@ -10,7 +10,7 @@ import gc
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 
@@ -24,10 +24,14 @@ STABLE_WITHIN = 0.02  # by how much the medians of parts of a measurement may di
 
 @dataclass(frozen=True)
 class Latency:
-    """Durations of all timed runs in nanoseconds, in order; the first run of all apart, because it also prepares."""
+    """Durations of all timed runs in nanoseconds, in order; the first run of all apart, because it also prepares.
+
+    `window_s` is when the timed runs began and ended, in Unix seconds: a power meter's samples are found by it.
+    """
 
     first_ns: int
     runs_ns: List[int]
+    window_s: Tuple[float, float] = (0.0, 0.0)
 
     def milliseconds(self) -> Dict[str, float]:
         """Compute mean, standard deviation and percentiles."""
@@ -49,10 +53,10 @@ class Latency:
             return []
         return ["unstable: the medians of the thirds of its runs differ by %.1f %%" % (100 * spread)]
 
-    def numbers(self) -> List[Dict[str, Any]]:
+    def numbers(self, metric: str = "latency") -> List[Dict[str, Any]]:
         """Give the numbers of the record."""
         return [
-            number("latency_%s_ms" % name, value, "ms", n=len(self.runs_ns))
+            number("%s_%s_ms" % (metric, name), value, "ms", n=len(self.runs_ns))
             for name, value in self.milliseconds().items()
         ]
 
@@ -70,7 +74,9 @@ def measure(
         first_ns = _time_once(infer, clock)
         for _ in range(warmup_runs):
             infer()
-        return Latency(first_ns, _time_many(infer, min_runs, min_seconds, clock))
+        begin_s = time.time()
+        runs_ns = _time_many(infer, min_runs, min_seconds, clock)
+        return Latency(first_ns, runs_ns, (begin_s, time.time()))
 
 
 def _time_once(infer: Callable[[], object], clock: Callable[[], int]) -> int:

@@ -86,11 +86,10 @@ def _own_cpu_s() -> float:
 
 
 def _cpu_model(root: Path) -> Optional[str]:
-    for line in (_text(root / "proc/cpuinfo") or "").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-            return value.strip()
-    return None
+    """Name the processor; a Raspberry Pi names its board, under `Model`, and its processor hardly."""
+    lines = (_text(root / "proc/cpuinfo") or "").splitlines()
+    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return fields.get("Model") or fields.get("model name")
 
 
 def _text(path: Path) -> Optional[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable, Dict, List
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     Probabilities = NDArray[np.float32]
 
 
+class TooLargeError(Exception):
+    """A batch does not fit into the memory of the device."""
+
+
 @dataclass(frozen=True)
 class Runtime:
     """A loaded network, ready to be measured.
@@ -21,6 +25,10 @@ class Runtime:
     `single` takes one image and returns a function that runs it alone; `timed` says what that function covers.
     `workers` holds one function per thread that may run at the same time, each from a batch of at most `batch` images
     to a row of probabilities for each. `facts` says what ran: versions, kernels.
+
+    Where a runtime can, `on_all_threads` is `single` on all threads of the step, and `in_batches` takes an image and
+    how often to repeat it, at most `largest_batch` times: it returns a function for each batch that may run at the
+    same time, which raises TooLargeError when memory does not suffice.
     """
 
     classes: List[str]
@@ -30,4 +38,7 @@ class Runtime:
     single: Callable[[Pixels], Callable[[], object]]
     workers: List[Callable[[Pixels], Probabilities]]
     batch: int = 1
+    on_all_threads: Optional[Callable[[Pixels], Callable[[], object]]] = None
+    in_batches: Optional[Callable[[Pixels, int], List[Callable[[], object]]]] = None
+    largest_batch: int = 1
     facts: Dict[str, Any] = field(default_factory=dict)

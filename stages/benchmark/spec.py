@@ -10,6 +10,7 @@ RUNTIMES: Dict[str, str] = {
     "keras-cpu": "the Keras model in TensorFlow 2.15, on the CPU",
     "keras-gpu": "the Keras model in TensorFlow 2.15, on a GPU",
     "tflite-cpu": "a TFLite file in tflite-runtime 2.14.0, on the CPU",
+    "litert-cpu": "the same TFLite file in LiteRT 2.3.0, on the CPU",
     "edgetpu": "a compiled TFLite file on a USB Edge TPU, libedgetpu 16.0",
 }
 
@@ -39,6 +40,12 @@ SPEC = Spec(
             inputs={"model": Input(stage="convert"), **_IMAGES},
         ),
         Variant(
+            "benchmark-litert",
+            per=("model", "recipe", "runtime"),
+            fixed={"runtime": "litert-cpu"},
+            inputs={"model": Input(stage="convert"), **_IMAGES},
+        ),
+        Variant(
             "benchmark-edgetpu",
             per=("model", "recipe", "runtime"),
             fixed={"runtime": "edgetpu"},
@@ -52,7 +59,14 @@ SPEC = Spec(
         Parameter("warmup_runs", "int", 10, "inferences before the clock starts", minimum=1, maximum=100_000),
         Parameter("min_runs", "int", 100, "fewest timed inferences", minimum=10, maximum=10_000_000),
         Parameter("min_seconds", "float", 2.0, "shortest time to measure, s", minimum=0.1, maximum=86_400.0),
-        Parameter("threads", "int", 1, "threads of the interpreter while latency is measured", minimum=1, maximum=1024),
+        Parameter(
+            "threads",
+            "int",
+            1,
+            "threads of one inference; TFLite on the CPU is also timed on all",
+            minimum=1,
+            maximum=1024,
+        ),
     ),
     code=("stages/models/{model}.py", "stages/benchmark/{runtime}.py"),
     cores="all",

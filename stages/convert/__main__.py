@@ -1,17 +1,20 @@
 """The convert stage: a trained network becomes `model.tflite` by a recipe, and `conversion.json` says what it holds.
 
-A recipe is `convert(source)` in `stages/convert/recipes/NAME.py`. It is found by its name at run time, so that a
-changed recipe is part of the code of its own steps alone.
+A recipe is `convert(source)` in `stages/convert/recipes/NAME.py`, with a `load(folder)` of its own where the weights
+are not those of the float network. It is found by its name at run time, so that a changed recipe is part of the code of
+its own steps alone.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from typing import Any, Dict
 
 from stages.contract import InputError, Step, number, run, write_json
 from stages.convert.source import Converted, Source
-from stages.tflite.model import describe, inputs_and_outputs, operator_counts, read_model
+from stages.tflite.model import describe, float_operators, inputs_and_outputs, operator_counts, read_model
+from stages.trained import load_trained
 
 VERSION = 1
 
@@ -19,7 +22,7 @@ VERSION = 1
 def main(step: Step) -> None:
     """Convert by the step's recipe."""
     recipe = load_recipe(step.parameters["recipe"])
-    source = Source.read(step)
+    source = Source.read(step, getattr(recipe, "load", load_trained))
     converted: Converted = recipe.convert(source)
     (step.out / "model.tflite").write_bytes(converted.content)
     write_json(step.out / "conversion.json", conversion(source, converted))
@@ -56,6 +59,7 @@ def conversion(source: Source, converted: Converted) -> Dict[str, Any]:
         "input": describe(inputs[0]),
         "output": describe(outputs[0]),
         "operators": operator_counts(model),
+        "float_operators": dict(sorted(Counter(float_operators(model)).items())),
         "calibration": converted.calibration,
         "quantisation": converted.quantisation,
         "size_bytes": len(converted.content),

@@ -11,12 +11,14 @@ for by lifting the background everywhere.
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Dict
 
 import numpy as np
+from tensorflow.lite.tools import flatbuffer_utils
 
+from stages.convert.constants import own_buffer
 from stages.convert.walk import Reference, Walk
+from stages.tflite.model import read_model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,12 +42,43 @@ def correct_biases(content: bytes, flatbuffer: bytes, pixels: NDArray[np.uint8])
     return walk.content()
 
 
+def absorb(flatbuffer: bytes, plain: bytes, corrected: bytes) -> bytes:
+    """Write into the float file what correcting `plain` to `corrected` added to the biases.
+
+    Whatever is then quantised from it is corrected already, with other ranges too.
+    """
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
+    graph = model.subgraphs[0]
+    makers = {graph.tensors[one.outputs[0]].name: one for one in graph.operators}
+    before, after = _biases(plain), _biases(corrected)
+    for name, real in after.items():
+        operator = makers.get(name)
+        if operator is None or not np.any(real != before[name]):
+            continue
+        buffer = own_buffer(model, operator, BIAS)
+        moved = np.frombuffer(buffer.data, "<f4") + (real - before[name])
+        buffer.data = np.frombuffer(moved.astype("<f4").tobytes(), np.uint8)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _biases(content: bytes) -> Dict[bytes, NDArray[np.float64]]:
+    """Real values of the biases of an int8 file, by the name of what their operator makes."""
+    graph = read_model(content).main
+    found: Dict[bytes, NDArray[np.float64]] = {}
+    for operator in graph.operators:
+        if operator.name in CORRECTED and len(operator.inputs) > BIAS and operator.inputs[BIAS] >= 0:
+            bias = graph.tensors[operator.inputs[BIAS]]
+            steps = np.frombuffer(bias.data, "<i4").astype(np.float64)
+            found[graph.tensors[operator.outputs[0]].name.encode()] = steps * np.asarray(bias.scales, np.float64)
+    return found
+
+
 def _correct(walk: Walk, operator: Any, real: NDArray[np.float32]) -> None:
     index = int(operator.outputs[0])
     quantisation = walk.graph.tensors[index].quantization
     scale, zero_point = float(quantisation.scale[0]), int(quantisation.zeroPoint[0])
     wanted = _channel_means(np.clip(real, (INT8.min - zero_point) * scale, (INT8.max - zero_point) * scale))
-    bias = _own_bias(walk, operator)
+    bias = own_buffer(walk.model, operator, BIAS)
     steps_per_unit = 1 / np.asarray(walk.graph.tensors[operator.inputs[BIAS]].quantization.scale, np.float64)
     for _ in range(ROUNDS):
         found = (_channel_means(walk.values[index]) - zero_point) * scale
@@ -61,17 +94,3 @@ def _channel_means(values: NDArray[Any]) -> NDArray[np.float64]:
     """Mean over images and places, for each channel (the last axis)."""
     found: NDArray[np.float64] = values.reshape(-1, values.shape[-1]).mean(axis=0, dtype=np.float64)
     return found
-
-
-def _own_bias(walk: Walk, operator: Any) -> Any:
-    """Return the buffer of the operator's bias, which nobody else reads: a copy where somebody does."""
-    index = int(operator.inputs[BIAS])
-    tensor = walk.graph.tensors[index]
-    shared = sum(index in one.inputs for one in walk.operators) > 1
-    if shared or sum(one.buffer == tensor.buffer for one in walk.graph.tensors) > 1:
-        tensor = copy.copy(tensor)
-        walk.model.buffers.append(copy.copy(walk.model.buffers[tensor.buffer]))
-        tensor.buffer = len(walk.model.buffers) - 1
-        walk.graph.tensors.append(tensor)
-        operator.inputs[BIAS] = len(walk.graph.tensors) - 1
-    return walk.model.buffers[tensor.buffer]

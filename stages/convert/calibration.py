@@ -14,7 +14,7 @@ import numpy as np
 
 from stages.convert.interpreter import inner_interpreter
 from stages.convert.ranges import Statistics
-from stages.images import ImageSet, Row, as_floats, stratified
+from stages.images import ImageSet, Pixels, Row, as_floats, stratified
 from stages.tflite.model import Model, read_model
 
 if TYPE_CHECKING:
@@ -42,28 +42,28 @@ def draw(source: Source, images: ImageSet, reserved: Collection[str] = ()) -> Li
 
 
 class Observer:
-    """Runs images through the float network with every tensor kept.
+    """Runs images through the float network with every tensor kept; `load` gives the pixels of one, [size, size, 3].
 
     What it finds does not depend on the number of threads: batches are cut by position.
     """
 
-    def __init__(self, source: Source, flatbuffer: bytes, images: ImageSet) -> None:
+    def __init__(self, flatbuffer: bytes, load: Callable[[Any], Pixels], size: int, threads: int) -> None:
         self.model = read_model(flatbuffer)
-        self._source, self._flatbuffer, self._images = source, flatbuffer, images
+        self._flatbuffer, self._load, self._size, self._threads = flatbuffer, load, size, threads
 
-    def statistics(self, rows: Sequence[Row], progress: Optional[Progress] = None) -> Statistics:
+    def statistics(self, rows: Sequence[Any], progress: Optional[Progress] = None) -> Statistics:
         """Keep each activation's extremes, image by image."""
         tensors = activations(self.model)
         local = threading.local()
 
-        def task(batch: Sequence[Row]) -> Tuple[NDArray[np.float32], NDArray[np.float32]]:
+        def task(batch: Sequence[Any]) -> Tuple[NDArray[np.float32], NDArray[np.float32]]:
             if not hasattr(local, "run"):
                 local.run = _interpreter(self._flatbuffer, self.model)
             return _extremes(local.run(as_floats(self._pixels(batch))), tensors, len(batch))
 
         batches = [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
         lows, highs = [], []
-        with ThreadPoolExecutor(max(1, self._source.step.threads)) as pool:
+        with ThreadPoolExecutor(max(1, self._threads)) as pool:
             for batch, (low, high) in zip(batches, pool.map(task, batches)):
                 lows.append(low)
                 highs.append(high)
@@ -71,11 +71,10 @@ class Observer:
                     progress.advance(len(batch))
         return Statistics(tensors, np.concatenate(lows, axis=1), np.concatenate(highs, axis=1))
 
-    def _pixels(self, batch: Sequence[Row]) -> NDArray[np.uint8]:
-        size = self._source.input_size
-        pixels = np.zeros((BATCH, size, size, 3), np.uint8)
+    def _pixels(self, batch: Sequence[Any]) -> NDArray[np.uint8]:
+        pixels = np.zeros((BATCH, self._size, self._size, 3), np.uint8)
         for place, row in enumerate(batch):
-            pixels[place] = self._images.load(row, size)
+            pixels[place] = self._load(row)
         return pixels
 
 

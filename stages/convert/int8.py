@@ -13,6 +13,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.tools import flatbuffer_utils
 
+from stages.convert.varied import vary
 from stages.tflite.model import float_tensors, read_model
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ IMAGE_RANGE = (0.0, 1.0)  # scale 1/255, zero point 0: the bytes of an image go 
 
 
 def quantise(flatbuffer: bytes, ranges: Ranges) -> bytes:
-    """Full int8 with uint8 input and output and a scale for each channel of the weights.
+    """Full int8 with uint8 input and output, a scale for each channel of the weights, and no two layers' weights alike.
 
     Raises:
         RuntimeError: a float tensor is left, so a range was missing.
     """
     ranged = write_ranges(flatbuffer, ranges)
-    content = bytes(mlir_quantize(ranged, input_data_type=tf.uint8, output_data_type=tf.uint8))
+    content = vary(bytes(mlir_quantize(ranged, input_data_type=tf.uint8, output_data_type=tf.uint8)))
     left = float_tensors(read_model(content))
     if left:
         raise RuntimeError("%d float tensors are left after full quantisation: %s" % (len(left), ", ".join(left[:3])))

@@ -1,8 +1,8 @@
 """Looks for the int8 file that says what the float network says: candidates are made, scored, and the best one kept.
 
 A candidate is a range rule with or without sequential bias correction. Which one wins differs between networks, between
-trainings of one and between draws of calibration images, so none is fixed: each draw is judged anew. Where none keeps
-what the float network can do, the ranges of the best one's noisiest activations are searched group by group.
+trainings of one and between draws of calibration images, so none is fixed: each draw is judged anew. What is tried
+where none keeps what the float network can do stands in resort.py.
 """
 
 from __future__ import annotations
@@ -28,22 +28,24 @@ CORRECTED = 3  # of the rules are tried with bias correction: those that did bes
 
 @dataclass(frozen=True)
 class Candidate:
-    """One int8 file: how its ranges came about, and how it did."""
+    """One int8 file: how its ranges came about, and how it did; `beyond` are the last resorts that were taken."""
 
     rule: str
     corrected: bool
     ranges: Ranges
     content: bytes
     score: Score
+    beyond: Tuple[str, ...] = ()
 
     @property
     def order(self) -> Tuple[float, float]:
-        """Sort by the expected loss of accuracy; by the divergence where that is equal."""
-        return self.score.regret, self.score.divergence
+        """Sort as scores are."""
+        return self.score.order
 
     def document(self) -> Dict[str, Any]:
         """Describe for `conversion.json`."""
-        return {"ranges": self.rule, "bias_correction": self.corrected, **self.score.document()}
+        beyond = {"beyond": list(self.beyond)} if self.beyond else {}
+        return {"ranges": self.rule, "bias_correction": self.corrected, **beyond, **self.score.document()}
 
 
 class Search:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from stages.images import ImageSet
-from stages.trained import load_trained
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stages.contract import Step
 
 
@@ -21,9 +22,9 @@ class Source:
     description: Dict[str, Any]
 
     @classmethod
-    def read(cls, step: Step) -> Source:
-        """Load what the train stage made."""
-        return cls(step, *load_trained(step.inputs["model"]))
+    def read(cls, step: Step, load: Callable[[Path], Tuple[Any, Dict[str, Any]]]) -> Source:
+        """Load what the train or the qat stage made: the network and its description."""
+        return cls(step, *load(step.inputs["model"]))
 
     @property
     def name(self) -> str:

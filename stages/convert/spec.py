@@ -12,18 +12,25 @@ from stages.spec import Input, Output, Parameter, Spec, Variant
 class Recipe:
     """How a network becomes a deployable file: `convert` in `stages/convert/recipes/NAME.py`, `-` read as `_`.
 
-    `trained` recipes get their weights from the qat stage, all others from the train stage.
+    `edgetpu` recipes are compiled for the Edge TPU; what they make is int8 throughout, but for `islands`, which the
+    converter leaves in float. `trained` recipes get their weights from the qat stage, all others from the train stage.
     """
 
     summary: str
     edgetpu: bool = False
     trained: bool = False
     default: bool = True
+    islands: bool = False
 
     @property
     def untrained(self) -> bool:
         """Whether the recipe takes the float training's weights as they are."""
         return not self.trained
+
+    @property
+    def int8(self) -> bool:
+        """Whether every tensor of its file is quantised."""
+        return self.edgetpu and not self.islands
 
 
 RECIPES: Dict[str, Recipe] = {
@@ -35,10 +42,17 @@ RECIPES: Dict[str, Recipe] = {
     "qat-int8": Recipe(
         "as ptq-int8, from weights that were trained on with int8 simulated", edgetpu=True, trained=True, default=False
     ),
+    "qat-int8-paper": Recipe(
+        "int8 as TFMOT simulates it with convolutions and dense layers annotated, by TensorFlow's converter",
+        edgetpu=True,
+        trained=True,
+        default=False,
+        islands=True,
+    ),
 }
 
-CALIBRATED = {"recipe": ("ptq-int8-stock", "ptq-int8", "qat-int8")}
-SEARCHED = {"recipe": ("ptq-int8", "qat-int8")}
+CALIBRATED = {"recipe": ("ptq-int8-stock", "ptq-int8")}
+SEARCHED = {"recipe": ("ptq-int8",)}
 
 
 def _variant(stage: str, recipes: str) -> Variant:

@@ -3,7 +3,8 @@
 1. BatchNorm that cannot be folded is rewritten (stages/rewrite.py), which changes nothing in float.
 2. Calibration images are watched in growing numbers until ranges and score have converged.
 3. Candidates (search.py) are made from those ranges; the best one by the judging images is kept.
-4. The doctor says which activations are still far from the float network's, and why.
+4. Where that one is not within tolerance, single ranges are searched and, last of all, weights tuned (resort.py).
+5. The doctor says which activations are still far from the float network's, and why.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from stages.convert.int8 import quantise
 from stages.convert.judge import Judge, judging_rows
 from stages.convert.network import float_flatbuffer
 from stages.convert.ranges import Ranges, change, clip_swish, mean_of_extremes, minimum_maximum, swish_inputs
+from stages.convert.resort import Resorts
 from stages.convert.search import Search
 from stages.convert.source import Converted, Source
 from stages.progress import Progress
@@ -58,7 +60,7 @@ class Tuning:
         self._flatbuffer = float_flatbuffer(model)
         labels = [row.label for row in self._judged]
         self._judge = Judge(self._pixels(self._judged), labels, self._flatbuffer, source.step.threads)
-        self._observer = Observer(source, self._flatbuffer, self._images)
+        self._observer = self._observe(self._flatbuffer)
         self._swish = swish_inputs(self._observer.model)
 
     def run(self) -> Converted:
@@ -69,7 +71,9 @@ class Tuning:
         count = CORRECTING_PIXELS // self._source.input_size**2
         correcting = self._pixels(used[: min(most, max(fewest, count))])
         search = Search(self._source.step, self._flatbuffer, self._judge, correcting, self._swish)
-        best = search.run(statistics)
+        found = search.run(statistics)
+        resorts = Resorts(self._source.step, self._flatbuffer, self._judge, correcting, lambda: self._pixels(used))
+        best = resorts.run(found, search.plainly(found.rule))
         calibration = {
             "images": [row.path for row in used],
             "seed": self._source.step.parameters["calibration_seed"],
@@ -82,8 +86,9 @@ class Tuning:
             "judging_images": len(self._judged),
             "of_them_kept_for_validation": len(kept),
             "float32": self._judge.reference.document(),
-            "remedies": self._remedies(statistics, search, best),
-            "candidates": [one.document() for one in sorted(search.tried, key=lambda one: one.order)],
+            "remedies": self._remedies(statistics, search, found) + resorts.remedies(),
+            "candidates": [one.document() for one in sorted(search.tried + resorts.tried, key=lambda one: one.order)],
+            **({"last_resorts": resorts.documents} if resorts.documents else {}),
             "chosen": best.document(),
             "worst_activations": examine(self._flatbuffer, best.content, correcting[:EXAMINED]),
         }
@@ -112,11 +117,11 @@ class Tuning:
         return ranges, self._judge.score(quantise(self._flatbuffer, ranges))
 
     def _remedies(self, statistics: Statistics, search: Search, best: Candidate) -> List[Dict[str, Any]]:
-        """Say what each remedy brought, one after the other, from the stock way of quantising to the chosen file."""
+        """Say what each remedy brought, one after the other, from the stock way of quantising to the best candidate."""
         steps: List[Tuple[str, Score]] = []
         if self._rewritten:
             stock = float_flatbuffer(self._source.model)
-            seen = Observer(self._source, stock, self._images).statistics(self._rows[: statistics.images], None)
+            seen = self._observe(stock).statistics(self._rows[: statistics.images], None)
             steps.append(("minimum and maximum", self._judge.score(quantise(stock, minimum_maximum(seen)))))
         plain = quantise(self._flatbuffer, minimum_maximum(statistics))
         name = "%d BatchNorm as depthwise convolution" % len(self._rewritten)
@@ -127,6 +132,10 @@ class Tuning:
         if best.corrected:
             steps.append(("sequential bias correction", best.score))
         return [{"remedy": name, **score.document()} for name, score in steps]
+
+    def _observe(self, flatbuffer: bytes) -> Observer:
+        size = self._source.input_size
+        return Observer(flatbuffer, lambda row: self._images.load(row, size), size, self._source.step.threads)
 
     def _pixels(self, rows: Sequence[Row]) -> NDArray[np.uint8]:
         return np.stack([self._images.load(row, self._source.input_size) for row in rows])

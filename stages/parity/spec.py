@@ -11,7 +11,7 @@ SPEC = Spec(
         Variant(
             "convert",
             per=("model", "recipe"),
-            recipes="edgetpu",
+            recipes="int8",
             inputs={
                 "model": Input(stage="convert"),
                 "dataset": Input(stage="dataset"),

@@ -1,7 +1,7 @@
-"""The qat stage: quantisation-aware training from the float checkpoint; what it leaves is a float network again.
+"""The qat stage: quantisation-aware training from the float checkpoint, in the recipe's way (`ways.py`).
 
-Its weights are those that do well once they are rounded. They go through the same conversion as any others, so the file
-of `qat-int8` has the operators of `ptq-int8`, every activation a range, and no float tensor.
+What `qat-int8` leaves is a float network again, whose weights do well once they are rounded. They go through the same
+conversion as any others, so its file has the operators of `ptq-int8`, every activation a range, and no float tensor.
 """
 
 from __future__ import annotations

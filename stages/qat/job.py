@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List
 
 import numpy as np
-import tensorflow as tf
 
+from stages.accuracy import evaluate
 from stages.contract import Step, number
-from stages.images import as_floats
-from stages.qat import outputs
+from stages.images import stratified
+from stages.qat import outputs, processor
 from stages.qat.fit import Training
-from stages.qat.student import Student
-from stages.rewrite import rewrite
+from stages.qat.ways import WAYS
 from stages.train import runtime
 from stages.train.checkpoint import Checkpoints, digest_of, fingerprint
 from stages.train.outputs import write_history
-from stages.train.scores import Scores, score
+from stages.train.scores import score
 from stages.train.stream import Stream
 from stages.trained import load_trained
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from stages.accuracy import Accuracy
     from stages.qat.settings import Settings
     from stages.train.data import Data
     from stages.train.fit import Trained
 
-OBSERVED = 128  # training images that fix the ranges
-SHARE = 0.98  # of them lie within a range, on each side
-OBSERVED_AT_ONCE = 16
+OBSERVED = 128  # training images that may fix ranges
 
 
 class Job:
@@ -42,29 +40,31 @@ class Job:
 
     def run(self) -> None:
         """Train, or take up a training that was ended; test the simulated network; write outputs and record."""
-        runtime.configure("cpu", self._step.threads, self._settings.seed)
+        processor.configure(self._step, self._settings)
         teacher, description = load_trained(self._step.inputs["model"])
         self._size = int(description["input_size"])
-        plain, rewritten = rewrite(teacher)
-        student = Student(plain if rewritten else _copied(plain))
-        student.observe(self._observed(), _range)
-        training = Training(self._step, self._settings, student, teacher, self._stream("train"))
+        way = WAYS[self._settings.recipe](self._step, teacher, self._observed())
+        training = Training(self._step, self._settings, way, self._stream("train"))
         trained = training.run(self._stream("validation"), self._checkpoints())
-        outputs.write_model(self._step.out, description, trained, rewritten=bool(rewritten))
+        outputs.write_model(self._step.out, {**description, **way.described}, trained)
         write_history(self._step.out, trained)
-        scores = score(student.network, self._stream("test"), self._data.images.classes)
-        outputs.write_scores(self._step.out, scores)
-        self._step.record(self._numbers(trained, scores), self._facts(trained))
+        accuracy = self._test(way.network)
+        self._step.record(self._numbers(trained, accuracy), self._facts(trained))
+
+    def _test(self, network: Any) -> Accuracy:
+        """Run the test split through the simulated network, as the benchmark does with a file."""
+        scores = score(network, self._stream("test"), self._data.images.classes)
+        accuracy = evaluate(scores.labels.tolist(), scores.predicted.tolist(), scores.classes)
+        outputs.write_test(self._step.out, accuracy, self._data.test, scores.outputs)
+        return accuracy
 
     def _stream(self, split: str) -> Stream:
         rows = getattr(self._data, split)
         return Stream(self._data.images, rows, self._size, self._settings.batch, self._step.threads)
 
-    def _observed(self) -> Iterator[NDArray[np.float32]]:
-        rows = self._data.train[:OBSERVED]
-        for first in range(0, len(rows), OBSERVED_AT_ONCE):
-            part = rows[first : first + OBSERVED_AT_ONCE]
-            yield as_floats(np.stack([self._data.images.load(row, self._size) for row in part]))
+    def _observed(self) -> NDArray[np.uint8]:
+        rows = stratified(self._data.train, "ranges", self._settings.seed, count=OBSERVED)
+        return np.stack([self._data.images.load(row, self._size) for row in rows])
 
     def _checkpoints(self) -> Checkpoints:
         if self._step.partial is None:
@@ -77,17 +77,16 @@ class Job:
         }
         return Checkpoints(self._step.partial, fingerprint(parts))
 
-    def _numbers(self, trained: Trained, scores: Scores) -> Any:
+    def _numbers(self, trained: Trained, accuracy: Accuracy) -> List[Dict[str, Any]]:
         """Give what only this stage can measure: the simulated network is in no file that a benchmark could run."""
         loss = trained.schedule.best_loss
         if loss is None:
             raise RuntimeError("a training ended without a validation loss")
-        told = scores.as_json()
-        accuracy, images = told["balanced_accuracy"], told["images"]
+        where = "keras-%s" % self._settings.device
         return [
             number("best_epoch", trained.schedule.best_epoch, "1"),
             number("validation_loss", loss, "1", n=len(self._data.validation)),
-            number("simulated_balanced_accuracy", accuracy, "1", n=images, runtime="keras-cpu"),
+            *({**one, "metric": "simulated_%s" % one["metric"], "runtime": where} for one in accuracy.numbers()),
         ]
 
     def _facts(self, trained: Trained) -> Dict[str, Any]:
@@ -98,13 +97,3 @@ class Job:
             "images": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
             **runtime.facts(),
         }
-
-
-def _range(lows: NDArray[np.float32], highs: NDArray[np.float32]) -> Tuple[float, float]:
-    return float(np.quantile(lows, 1 - SHARE)), float(np.quantile(highs, SHARE))
-
-
-def _copied(model: Any) -> Any:
-    copy = tf.keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    return copy

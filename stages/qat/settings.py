@@ -18,6 +18,7 @@ class Settings(Limits):
     images: int
     seed: int
     schedule: str
+    device: str
 
     @classmethod
     def read(cls, parameters: Mapping[str, Any]) -> Settings:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 from stages.spec import Input, Output, Parameter, Spec, Variant
+
+INPUTS = {
+    "model": Input(stage="train"),
+    "dataset": Input(stage="dataset"),
+    "data": Input(external="data", keyed=False),
+}
+
+
+def _variant(image: str, device: str, needs: Optional[str] = None) -> Variant:
+    """Make the variant that trains on a device, in train's image for it."""
+    return Variant(
+        image, per=("model", "recipe"), when={"device": device}, inputs=INPUTS, recipes="trained", needs=needs
+    )
+
 
 SPEC = Spec(
     name="qat",
     summary="train on with int8 simulated, from the float checkpoint",
-    variants=(
-        Variant(
-            "train",
-            per=("model", "recipe"),
-            inputs={
-                "model": Input(stage="train"),
-                "dataset": Input(stage="dataset"),
-                "data": Input(external="data", keyed=False),
-            },
-            recipes="trained",
-        ),
-    ),
+    variants=(_variant("train", "cpu"), _variant("train-gpu", "gpu", needs="gpu")),
     outputs=(
         Output("weights.h5", "hdf5"),
         Output("model.json", "json"),
         Output("history.csv", "csv"),
         Output("metrics.json", "json"),
+        Output("predictions.csv", "csv"),
     ),
     parameters=(
         Parameter("epochs", "int", 1, "most epochs", minimum=1, maximum=10_000),
@@ -37,7 +43,7 @@ SPEC = Spec(
             maximum=10_000_000,
         ),
         Parameter("seed", "int", 1, "seed of the draw of images and the shuffling", minimum=0, maximum=2**31 - 1),
-        Parameter("learning_rate", "float", 1e-5, "Adam's first learning rate", minimum=1e-9, maximum=1.0),
+        Parameter("learning_rate", "float", 1e-4, "Adam's first learning rate", minimum=1e-9, maximum=1.0),
         Parameter(
             "schedule",
             "choice",
@@ -48,6 +54,7 @@ SPEC = Spec(
         Parameter("reduce_factor", "float", 0.2, "ReduceLROnPlateau: factor", minimum=1e-3, maximum=0.99),
         Parameter("reduce_patience", "int", 5, "ReduceLROnPlateau: epochs without progress", minimum=1, maximum=10_000),
         Parameter("stop_patience", "int", 10, "early stopping: epochs without progress", minimum=1, maximum=10_000),
+        Parameter("device", "choice", "cpu", "where to train (--gpus chooses gpu)", choices=("cpu", "gpu")),
     ),
     code=("stages/models/{model}.py",),
     cores="all",

@@ -6,38 +6,41 @@ import csv
 from typing import TYPE_CHECKING, Any, Dict, List
 
 from stages.contract import Step, run, write_json
-from stages.report import doctor, edgetpu, figures, handovers, page, provenance, samples, tables
+from stages.report import doctor, edgetpu, energy, figures, handovers, page, provenance, samples, tables
 from stages.report.gather import gather, rows
+from stages.report.latencies import latencies
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from stages.report.gather import Gathered
+    from stages.report.table import Table
 
-COLUMNS = ("model", "recipe", "runtime", "metric", "value", "unit", "n", "low", "high", "artifact")
+COLUMNS = ("model", "recipe", "runtime", "host", "metric", "value", "unit", "n", "low", "high", "artifact")
 
 
 def main(step: Step) -> None:
     """Write the report."""
     gathered = gather(step)
-    found = list(rows(gathered))
+    found, energies = list(rows(gathered)), energy.energies(step, gathered)
     step.progress(0, 3, "part", "numbers")
     write_json(step.out / "results.json", {"schema": "coralline.results", "version": 1, "rows": found})
     write_csv(step.out / "results.csv", found)
     step.progress(1, 3, "part", "figures")
-    content = draw(step, gathered, found)
+    content = draw(step, gathered, found, energy.table(energies))
     write_figures(step.out / "figures", content)
     step.progress(2, 3, "part", "page")
     (step.out / "report.html").write_text(page.html(content), encoding="utf-8")
-    (step.out / "report.md").write_text(page.markdown(content), encoding="utf-8")
+    (step.out / "report.md").write_text(page.text(content), encoding="utf-8")
     step.progress(3, 3, "part")
-    step.record(facts={"artifacts": len(gathered.artifacts), "missing": len(gathered.missing), "numbers": len(found)})
+    facts = {"artifacts": len(gathered.artifacts), "missing": len(gathered.missing), "numbers": len(found)}
+    step.record(list(energy.numbers(energies)), facts)
 
 
-def draw(step: Step, gathered: Gathered, found: List[Dict[str, Any]]) -> page.Content:
+def draw(step: Step, gathered: Gathered, found: List[Dict[str, Any]], energies: Table) -> page.Content:
     """Build all tables and figures."""
-    built = [tables.headline(gathered), tables.accuracy(gathered), tables.sizes(gathered), tables.latency(gathered)]
-    built += [handovers.handovers(gathered)]
+    built = [tables.headline(gathered), tables.accuracy(gathered), tables.sizes(gathered), *latencies(gathered)]
+    built += [handovers.handovers(gathered), energies]
     built += [doctor.remedies(gathered), doctor.activations(gathered), edgetpu.predictions(gathered)]
     built += [provenance.data(gathered.dataset), provenance.artifacts(gathered), provenance.numbers(found)]
     size = gathered.dataset.read_json("dataset.json")["size"]
@@ -45,7 +48,7 @@ def draw(step: Step, gathered: Gathered, found: List[Dict[str, Any]]) -> page.Co
         gathered=gathered,
         tables={table.name: table for table in built},
         scatter=figures.accuracy_and_size(gathered),
-        confusions=[figures.confusion(one) for one in gathered.of("benchmark")],
+        confusions=figures.confusions(gathered),
         curves=[drawing for one in (*gathered.of("train"), *gathered.of("qat")) for drawing in figures.curves(one)],
         samples=samples.draw(step, size, step.parameters["samples"]),
     )

@@ -26,6 +26,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7
 MARKERS = "osD^vPX*"
 MOST_LABELLED = 12  # classes of a confusion matrix whose cells still hold their counts
 FONT = "system-ui, sans-serif"
+OTHER_KERNELS = "litert-cpu"  # the same files as tflite-cpu
 
 STYLE = {
     "svg.fonttype": "none",
@@ -103,7 +104,7 @@ def _curve(history: Sequence[Dict[str, str]], what: str, columns: Tuple[str, str
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(visible=True)
         axes.legend()
-        return _as_svg(figure, what)
+        return as_svg(figure, what)
 
 
 def confusion(benchmark: Artifact) -> Drawing:
@@ -116,6 +117,11 @@ def confusion(benchmark: Artifact) -> Drawing:
         "Confusion matrix of %s, %s on %s: %d test images" % (*where, told["images"]),
         _matrix(np.asarray(told["confusion_matrix"]), told["classes"]),
     )
+
+
+def confusions(gathered: Gathered) -> List[Drawing]:
+    """Draw them all but those of one file on other kernels, which would say the same twice."""
+    return [confusion(one) for one in gathered.of("benchmark") if one.axis("runtime") != OTHER_KERNELS]
 
 
 def _matrix(counts: Any, classes: Sequence[str]) -> str:
@@ -136,7 +142,7 @@ def _matrix(counts: Any, classes: Sequence[str]) -> str:
         axes.set(xlabel="predicted class", ylabel="true class")
         if len(classes) <= MOST_LABELLED:
             _label_cells(axes, counts, shares)
-        return _as_svg(figure, "confusion")
+        return as_svg(figure, "confusion")
 
 
 def _label_cells(axes: Any, counts: Any, shares: Any) -> None:
@@ -199,10 +205,10 @@ def _scatter(points: Sequence[Tuple[str, str, float, Dict[str, Any]]]) -> str:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.grid(visible=True)
         figure.legend(loc="outside right upper")
-        return _as_svg(figure, "scatter")
+        return as_svg(figure, "scatter")
 
 
-def _as_svg(figure: Any, salt: str) -> str:
+def as_svg(figure: Any, salt: str) -> str:
     """Write the figure without date, version or random ids."""
     file = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "coralline-%s" % salt}):

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from stages.contract import InputError
+from stages.report.hosts import hosts, processor
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from stages.contract import Step
 
+EXTERNALS = ("data", "meter")  # inputs that are the user's own and no artifacts
 STAGES = ("dataset", "train", "qat", "convert", "check", "compile", "benchmark")
 KERAS = "float32-keras"
 RECIPES = (
@@ -23,9 +25,10 @@ RECIPES = (
     "dynamic",
     "ptq-int8-stock",
     "ptq-int8",
+    "qat-int8-paper",
     "qat-int8",
 )  # from the largest to the smallest
-RUNTIMES = ("keras-cpu", "keras-gpu", "tflite-cpu", "edgetpu")
+RUNTIMES = ("keras-cpu", "keras-gpu", "tflite-cpu", "litert-cpu", "edgetpu")
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class Gathered:
 
 def gather(step: Step) -> Gathered:
     """Read the records of all inputs of a report."""
-    found = [_read(folder) for name, folder in step.inputs.items() if name != "data"]
+    found = [_read(folder) for name, folder in step.inputs.items() if name not in EXTERNALS]
     datasets = [artifact for artifact in found if artifact.stage == "dataset"]
     if len(datasets) != 1:
         raise InputError("a report needs one data set, found %d" % len(datasets), "make the report through `./run all`")
@@ -172,12 +175,15 @@ def _place(known: Sequence[str], value: str) -> int:
 
 def rows(gathered: Gathered) -> Iterator[Dict[str, Any]]:
     """Every number of every record, as `./run results --json` prints them."""
+    measuring = hosts(gathered.of("benchmark"))
     for artifact in gathered.artifacts:
+        host = next((host.label for host in measuring if host.measured(artifact)), processor(artifact.record["host"]))
         for number in artifact.record["numbers"]:
             yield {
                 "model": number.get("model", artifact.axis("model")),
                 "recipe": number.get("recipe", artifact.axis("recipe")),
                 "runtime": number.get("runtime", artifact.axis("runtime")),
+                "host": host,
                 "metric": number["metric"],
                 "value": number["value"],
                 "unit": number["unit"],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Tuple
 
 from scipy import stats
 
+from stages.report.evaluated import evaluated, is_simulated, metric, runtime_cell
 from stages.report.gather import KERAS
 from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, measured, word
 
@@ -46,7 +47,7 @@ class Pair:
 
 
 def handovers(gathered: Gathered) -> Table:
-    """One row for each file and the one that it was made from."""
+    """One row for each file or simulated network and the one that it was made from."""
     titles = ["before", "after", "same answer, %", "right only before", "right only after", "p (McNemar)", "verdict"]
     table = Table("handovers", "Hand-overs", ["model", "from", "to", *titles], words=3)
     for before, after in _steps(gathered):
@@ -59,8 +60,8 @@ def handovers(gathered: Gathered) -> Table:
                 word(after.axis("model")),
                 word(_name(before)),
                 word(_name(after)),
-                measured(before, "balanced_accuracy", "{:.3f}"),
-                measured(after, "balanced_accuracy", "{:.3f}"),
+                measured(before, metric(before, "balanced_accuracy"), "{:.3f}"),
+                measured(after, metric(after, "balanced_accuracy"), "{:.3f}"),
                 derived(100 * pair.same / pair.images, "{:.1f}", how),
                 derived(pair.lost, "{:.0f}", how),
                 derived(pair.won, "{:.0f}", how),
@@ -86,27 +87,32 @@ def compare(before: Artifact, after: Artifact) -> Optional[Pair]:
 
 
 def _steps(gathered: Gathered) -> Iterator[Tuple[Artifact, Artifact]]:
-    for after in gathered.of("benchmark"):
+    for after in evaluated(gathered):
         before = _before(gathered, after)
         if before is not None:
             yield before, after
 
 
 def _before(gathered: Gathered, after: Artifact) -> Optional[Artifact]:
-    """Find what a file was made from: a compiled one from its recipe's, float32 from Keras, all else from float32."""
-    model, recipe, runtime = (after.axis(name) for name in ("model", "recipe", "runtime"))
+    """Find what a file was made from: a compiled one from its recipe's, float32 from Keras, all else from float32.
+
+    A recipe with a training of its own goes by that: the simulated network comes from Keras, the file from the
+    simulated network. The same file on other kernels stands against tflite-runtime's.
+    """
+    model, recipe = after.axis("model"), after.axis("recipe")
     if recipe == KERAS:
         return None
-    if runtime == "edgetpu":
+    if after.axis("runtime") in ("edgetpu", "litert-cpu"):
         return gathered.find("benchmark", model=model, recipe=recipe, runtime="tflite-cpu")
     keras = gathered.find("benchmark", model=model, recipe=KERAS)
     float32 = gathered.find("benchmark", model=model, recipe=FLOAT32, runtime="tflite-cpu")
-    return keras if recipe == FLOAT32 or float32 is None else float32
+    if recipe == FLOAT32 or is_simulated(after):
+        return keras
+    return gathered.find("qat", model=model, recipe=recipe) or float32 or keras
 
 
 def _name(artifact: Artifact) -> str:
-    recipe, runtime = artifact.axis("recipe") or "", artifact.axis("runtime") or ""
-    return "%s, %s" % (recipe, runtime)
+    return "%s, %s" % (artifact.axis("recipe"), runtime_cell(artifact).plain)
 
 
 def _read(artifact: Artifact) -> Dict[str, List[str]]:

@@ -23,3 +23,31 @@ document.querySelectorAll("table.sortable").forEach((table) => {
     });
   });
 });
+
+// Gives each larger table a box: rows stay that hold every word typed there, in any of their cells. Print shows all.
+const FEWEST_ROWS = 8;
+document.querySelectorAll("table.sortable").forEach((table) => {
+  const rows = Array.from(table.tBodies[0].rows, (row) => {
+    return {row, text: Array.from(row.cells, (cell) => cell.textContent).join(" ").toLowerCase()};
+  });
+  if (rows.length < FEWEST_ROWS) return;
+  const label = document.createElement("label"), box = document.createElement("input");
+  const told = document.createElement("output");
+  Object.assign(box, {type: "search", placeholder: "words, such as int8", spellcheck: false});
+  const show = () => {
+    const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+    rows.forEach(({row, text}) => { row.hidden = !words.every((word) => text.includes(word)); });
+    told.textContent = words.length ? `${rows.filter(({row}) => !row.hidden).length} of ${rows.length} rows` : "";
+  };
+  box.addEventListener("input", show);
+  addEventListener("hashchange", () => { // a link may lead to a row that is filtered out
+    const target = document.getElementById(location.hash.slice(1));
+    if (target === null || !target.hidden || !table.contains(target)) return;
+    box.value = "";
+    show();
+    target.scrollIntoView();
+  });
+  label.className = "filter";
+  label.append("Show rows with ", box, " ", told);
+  table.parentElement.before(label);
+});

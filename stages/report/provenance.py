@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Iterable
 
+from stages.report.hosts import processor
 from stages.report.table import NONE, Cell, Table, measured, word
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def artifacts(gathered: Gathered) -> Table:
                 word(record["label"]),
                 _digest(record["digest"], "content"),
                 _engine(record["engine"]),
-                word(_processor(record["host"])),
+                word(processor(record["host"])),
                 Cell(str(record["threads"]), record["threads"]),
                 word(_inputs(record["key_parts"]["inputs"], labels)),
             ]
@@ -102,10 +103,6 @@ def _shortened(value: Any) -> str:
     text = str(value)
     algorithm, colon, digits = text.rpartition(":")
     return algorithm + colon + digits[:SHORT] if len(digits) >= 32 else text
-
-
-def _processor(host: Dict[str, Any]) -> str:
-    return "%s, %s cores" % (host.get("cpu_model", "unknown"), host.get("cores", "?"))
 
 
 def _inputs(inputs: Dict[str, str], labels: Dict[str, str]) -> str:

@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from stages.spec import Input, Output, Parameter, Spec, Variant
 
+METER = Input(external="meter")
+ENERGY = (
+    *(
+        Parameter(
+            "%s_tdp_w" % kind, "float", 0.0, "TDP of %s, W; 0 is that of stages/report/tdp.json" % what, 0.0, 10_000.0
+        )
+        for kind, what in (("cpu", "the processor"), ("gpu", "the GPU"), ("edgetpu", "the Edge TPU"))
+    ),
+    Parameter(
+        "meter_on",
+        "choice",
+        "machine",
+        "what the power meter of --meter feeds: all of the machine, or the Edge TPU alone",
+        choices=("machine", "edgetpu"),
+    ),
+)
+
 SPEC = Spec(
     name="report",
     summary="write the report",
@@ -13,6 +30,7 @@ SPEC = Spec(
             inputs={
                 "dataset": Input(stage="dataset"),
                 "data": Input(external="data", keyed=False),
+                "meter": METER,
                 "train": Input(stage="train", gather=True),
                 "qat": Input(stage="qat", gather=True),
                 "convert": Input(stage="convert", gather=True),
@@ -28,5 +46,5 @@ SPEC = Spec(
         Output("results.csv", "csv"),
         Output("results.json", "json"),
     ),
-    parameters=(Parameter("samples", "int", 4, "sample events shown of each class", minimum=1, maximum=20),),
+    parameters=(Parameter("samples", "int", 4, "sample events shown of each class", minimum=1, maximum=20), *ENERGY),
 )

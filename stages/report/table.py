@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 class Cell:
     """One cell of a table.
 
-    `kind` is empty, `number`, `derived` (computed from other numbers), `predicted`, `missing`, or `key` or `content`
-    for a digest. `detail` follows the text in smaller type, such as an interval. `note` is the number of a footnote.
+    `kind` is empty, `number`, `derived` (computed from other numbers), `predicted`, `proxy`, `published` (not ours),
+    `missing`, a verdict (`agrees`, `better`, `worse`), or `key` or `content` for a digest. `detail` follows the text in
+    smaller type, such as an interval. `note` is the number of a footnote.
     """
 
     text: str

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional
 
+from stages.report.evaluated import evaluated, metric, runtime_cell
 from stages.report.gather import KERAS
+from stages.report.hosts import hosts
 from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, measured, predicted, word
 
 if TYPE_CHECKING:
     from stages.report.gather import Artifact, Gathered
+    from stages.report.hosts import Host
 
 KB = 1 / 1000
 FRACTION = "{:.3f}"
 KILOBYTES = "{:,.0f}"
 MILLISECONDS = "{:.2f}"
 MOST_RECALLS = 6  # classes; of more the recalls stand among all numbers only
-LATENCIES = ("mean", "std", "p50", "p90", "p95", "p99")
 EDGE_TPU = "edgetpu"
 
 
@@ -31,50 +33,58 @@ class Where(NamedTuple):
 
 
 def headline(gathered: Gathered) -> Table:
-    """One row for each model and recipe: what quantisation and compilation cost and gain."""
-    columns = ["model", "recipe", "balanced accuracy", "size, KB", "saved, %", "ratio", "p50, ms"]
+    """One row for each model and recipe: what quantisation and compilation cost and gain.
+
+    Durations that several machines measured stand in a column for each.
+    """
+    places = [(model, recipe) for model in gathered.models for recipe in gathered.recipes(model)]
+    cpus = _hosts(gathered, [Where(model, recipe, _cpu(gathered, model, recipe)) for model, recipe in places])
+    tpus = _hosts(gathered, [Where(model, recipe, EDGE_TPU) for model, recipe in places])
+    files = ["balanced accuracy", "size, KB", "saved, %", "ratio", *_medians(cpus)]
+    compiled = ["size, KB", "balanced accuracy", *_medians(tpus)]
     table = Table(
         "headline",
         "Results",
-        [*columns, "size, KB", "balanced accuracy", "p50, ms"],
-        groups=[("", 2), ("CPU", 5), ("Edge TPU", 3)],
+        ["model", "recipe", *files, *compiled],
+        groups=[("", 2), ("CPU", len(files)), ("Edge TPU", len(compiled))],
     )
-    for model in gathered.models:
-        for recipe in gathered.recipes(model):
-            on_cpu = Where(model, recipe, _cpu(gathered, model, recipe))
-            on_tpu = Where(model, recipe, EDGE_TPU)
-            size = _size(table, gathered, model, recipe)
-            table.rows.append(
-                [
-                    word(model),
-                    word(recipe),
-                    _of_benchmark(table, gathered, on_cpu, "balanced_accuracy", FRACTION),
-                    size,
-                    *_against_float32(gathered, model, recipe),
-                    _of_benchmark(table, gathered, on_cpu, "latency_p50_ms", MILLISECONDS),
-                    _compiled_size(table, gathered, model, recipe),
-                    _of_benchmark(table, gathered, on_tpu, "balanced_accuracy", FRACTION),
-                    _on_tpu(table, gathered, on_tpu),
-                ]
-            )
+    for model, recipe in places:
+        on_cpu = Where(model, recipe, _cpu(gathered, model, recipe))
+        on_tpu = Where(model, recipe, EDGE_TPU)
+        size = _size(table, gathered, model, recipe)
+        table.rows.append(
+            [
+                word(model),
+                word(recipe),
+                _of_benchmark(table, gathered, on_cpu, "balanced_accuracy", FRACTION),
+                size,
+                *_against_float32(gathered, model, recipe),
+                *_by_host(_of_benchmark(table, gathered, on_cpu, "latency_p50_ms", MILLISECONDS), cpus),
+                _compiled_size(table, gathered, model, recipe),
+                _of_benchmark(table, gathered, on_tpu, "balanced_accuracy", FRACTION),
+                *_by_host(_on_tpu(table, gathered, on_tpu), tpus),
+            ]
+        )
     return table
 
 
 def accuracy(gathered: Gathered) -> Table:
-    """One row for each benchmark: how often the network is right on the test split."""
+    """One row for each benchmark and simulated network: how often it is right on the test split."""
     classes = gathered.dataset.read_json("dataset.json")["classes"]
     recalls = ["recall_%s" % name for name in classes] if len(classes) <= MOST_RECALLS else []
     metrics = ["balanced_accuracy", "accuracy", "macro_f1", *recalls]
-    titles = ["balanced accuracy", "accuracy", "macro F1", *(metric.replace("_", " ", 1) for metric in recalls)]
+    titles = ["balanced accuracy", "accuracy", "macro F1", *(name.replace("_", " ", 1) for name in recalls)]
     table = Table(
         "accuracy", "Accuracy", ["model", "recipe", "runtime", *titles, "images", "agrees with Keras, %"], words=3
     )
-    for artifact in gathered.of("benchmark"):
+    for artifact in evaluated(gathered):
         table.rows.append(
             [
-                *_axes(artifact),
-                *(measured(artifact, metric, FRACTION) for metric in metrics),
-                _count(artifact, "balanced_accuracy"),
+                word(artifact.axis("model")),
+                word(artifact.axis("recipe")),
+                runtime_cell(artifact),
+                *(measured(artifact, metric(artifact, name), FRACTION) for name in metrics),
+                count(artifact, metric(artifact, "balanced_accuracy")),
                 _agreement(gathered, artifact),
             ]
         )
@@ -98,24 +108,22 @@ def sizes(gathered: Gathered) -> Table:
     return table
 
 
-def latency(gathered: Gathered) -> Table:
-    """One row for each benchmark: how long one inference of one image takes."""
-    titles = ["%s, ms" % name for name in LATENCIES]
-    columns = ["model", "recipe", "runtime", *titles, "speed-up", "runs", "threads", "first, ms", "load, ms"]
-    table = Table("latency", "Latency", columns, words=3)
-    for artifact in gathered.of("benchmark"):
-        told = artifact.read_json("latency.json")
-        table.rows.append(
-            [
-                *_axes(artifact),
-                *(measured(artifact, "latency_%s_ms" % name, MILLISECONDS) for name in LATENCIES),
-                _speed_up(gathered, artifact),
-                _count(artifact, "latency_mean_ms"),
-                Cell(str(told["threads"]), told["threads"]),
-                *(_single(artifact, told[name]) for name in ("first_inference_ms", "model_load_ms")),
-            ]
-        )
-    return table
+def _hosts(gathered: Gathered, places: List[Where]) -> List[Host]:
+    found = (gathered.find("benchmark", **where._asdict()) for where in places)
+    return hosts(artifact for artifact in found if artifact is not None)
+
+
+def _medians(found: List[Host]) -> List[str]:
+    """Name the columns of median latencies: one, or one for each machine."""
+    return ["p50, ms"] if len(found) < 2 else ["p50, ms, %s" % host.label for host in found]
+
+
+def _by_host(cell: Cell, found: List[Host]) -> List[Cell]:
+    """Put a measured duration into the column of its machine; what is no measurement is the same for all."""
+    if len(found) < 2:
+        return [cell]
+    artifact = cell.artifact if cell.kind == "number" else None
+    return [cell if artifact is None or host.measured(artifact) else NOT_APPLICABLE for host in found]
 
 
 def _cpu(gathered: Gathered, model: str, recipe: str) -> str:
@@ -126,20 +134,16 @@ def _cpu(gathered: Gathered, model: str, recipe: str) -> str:
     return "keras-gpu" if gpu_only and gathered.find("benchmark", model=model, runtime="keras-gpu") else "keras-cpu"
 
 
-def _axes(artifact: Artifact) -> List[Cell]:
+def axes(artifact: Artifact) -> List[Cell]:
+    """Name what a benchmark is of: model, recipe, runtime."""
     return [word(artifact.axis(name)) for name in ("model", "recipe", "runtime")]
 
 
-def _count(artifact: Artifact, metric: str) -> Cell:
+def count(artifact: Artifact, metric: str) -> Cell:
+    """Return from how many images or inferences a number comes."""
     number = artifact.number(metric)
     n = number["n"] if number else None
     return NOT_APPLICABLE if n is None else Cell(f"{n:,}", n)
-
-
-def _single(artifact: Artifact, value: float) -> Cell:
-    """Return a duration that was measured once."""
-    title = "%s, artifact %s, measured once" % (artifact.label, artifact.key[:12])
-    return Cell("%.1f" % value, value, "number", title=title, artifact=artifact)
 
 
 def _of_benchmark(table: Table, gathered: Gathered, where: Where, metric: str, form: str) -> Cell:
@@ -205,16 +209,6 @@ def _against_float32(gathered: Gathered, model: str, recipe: str, stage: str = "
         return [NOT_APPLICABLE, NOT_APPLICABLE]
     how = "against float32 TFLite: %d of %d bytes" % (size, reference)
     return [derived(100 * (1 - size / reference), "{:.1f}", how), derived(reference / size, "{:.2f}", how)]
-
-
-def _speed_up(gathered: Gathered, artifact: Artifact) -> Cell:
-    """Compare the median with that of float32 TFLite on the CPU."""
-    reference = gathered.find("benchmark", model=artifact.axis("model"), recipe="float32", runtime="tflite-cpu")
-    one, other = artifact.number("latency_p50_ms"), reference.number("latency_p50_ms") if reference else None
-    if one is None or other is None:
-        return NOT_APPLICABLE
-    how = "p50 of float32 on tflite-cpu, %.2f ms, over that of this row" % other["value"]
-    return derived(other["value"] / one["value"], "{:.2f}", how)
 
 
 def _agreement(gathered: Gathered, artifact: Artifact) -> Cell:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from stages.report.gather import KERAS
+from stages.report.hosts import together
 
 if TYPE_CHECKING:
     from stages.report.gather import Artifact, Gathered
@@ -75,6 +76,7 @@ def _summary(gathered: Gathered, model: str) -> Optional[Dict[str, str]]:
     sizes, medians = _pair(large, small, "size_bytes"), _pair(float32, int8, "latency_p50_ms")
     if accuracies is None or sizes is None or medians is None:
         return None
+    one_host = float32 is not None and together(float32, int8)
     return {
         "model": model,
         "accuracy": "%.3f \u2192 %.3f" % accuracies,
@@ -82,7 +84,9 @@ def _summary(gathered: Gathered, model: str) -> Optional[Dict[str, str]]:
         "size": "%.1f \u2192 %.1f MB" % (sizes[0] / 1e6, sizes[1] / 1e6),
         "size_note": "%.2f times smaller than float32" % (sizes[0] / sizes[1]),
         "latency": "%.1f \u2192 %.1f ms" % medians,
-        "latency_note": "%.2f times the speed of float32 on the CPU" % (medians[0] / medians[1]),
+        "latency_note": "%.2f times the speed of float32 on the CPU" % (medians[0] / medians[1])
+        if one_host
+        else "on two machines: not to be compared",
     }
 
 

@@ -135,12 +135,21 @@ def inputs_and_outputs(model: Model) -> Tuple[List[Tensor], List[Tensor]]:
 
 def float_tensors(model: Model) -> List[str]:
     """Name all tensors with floating-point values: none in a fully quantised file."""
+    return [tensor.name for graph in model.subgraphs for tensor in graph.tensors if _is_float(tensor)]
+
+
+def float_operators(model: Model) -> List[str]:
+    """Name the operators that compute in floating point, in graph order; those that only lead there do not count."""
     return [
-        tensor.name
+        operator.name
         for graph in model.subgraphs
-        for tensor in graph.tensors
-        if tensor.dtype.startswith(("float", "bfloat"))
+        for operator in graph.operators
+        if operator.name != "DEQUANTIZE" and any(_is_float(graph.tensors[index]) for index in operator.outputs)
     ]
+
+
+def _is_float(tensor: Tensor) -> bool:
+    return tensor.dtype.startswith(("float", "bfloat"))
 
 
 def _read_kind(table: Table) -> Tuple[str, int, bool]:

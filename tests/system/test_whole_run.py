@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 LATENCIES = {f"latency_{name}_ms" for name in ("mean", "std", "p50", "p90", "p95", "p99")}
-MEASURED = (("float32-keras", "keras-cpu"), ("float32", "tflite-cpu"), ("ptq-int8-stock", "tflite-cpu"))
+MEASURED = (
+    ("float32-keras", "keras-cpu"),
+    *((recipe, runtime) for recipe in ("float32", "ptq-int8-stock") for runtime in ("tflite-cpu", "litert-cpu")),
+)
 
 
 def rows(lab: Lab) -> list[dict[str, Any]]:
@@ -47,7 +50,7 @@ def test_the_report_is_there_in_all_its_forms(whole: Lab) -> None:
 
 def test_results_have_the_documented_rows(whole: Lab) -> None:
     found = rows(whole)
-    columns = {"model", "recipe", "runtime", "metric", "value", "unit", "n", "interval", "artifact"}
+    columns = {"model", "recipe", "runtime", "host", "metric", "value", "unit", "n", "interval", "artifact"}
     assert all(row.keys() == columns for row in found)
     for recipe, runtime in MEASURED:
         metrics = {row["metric"] for row in found if (row["recipe"], row["runtime"]) == (recipe, runtime)}

@@ -17,12 +17,27 @@ NEEDED = [
 ]
 
 
-def test_only_parity_is_asked_for_by_name() -> None:
-    assert [name for name, spec in specs().items() if spec.asked] == ["parity"]
+def test_only_parity_and_paper_are_asked_for_by_name() -> None:
+    assert sorted(name for name, spec in specs().items() if spec.asked) == ["paper", "parity"]
 
 
 def test_an_asked_stage_is_no_part_of_all() -> None:
-    assert not any(label.startswith("parity") for label in graph.draw(request.make(model="all", recipes="all")))
+    drawn = {step.spec.name for step in graph.draw(request.make(model="all", recipes="all")).values()}
+    assert not drawn & {"paper", "parity"}
+
+
+def test_a_stage_may_ask_for_recipes_of_its_own_and_the_user_for_others() -> None:
+    assert request.make(model="inceptionv3", only="paper").recipes == specs()["paper"].default_recipes
+    assert request.make(model="inceptionv3", only="paper", recipes="float32").recipes == ("float32",)
+    usual = request.make(model="inceptionv3").recipes
+    assert request.make(model="inceptionv3", only="parity").recipes == usual != specs()["paper"].default_recipes
+
+
+def test_the_paper_gathers_everything_that_its_recipes_make() -> None:
+    steps = graph.draw(request.make(model="inceptionv3,resnet50v2", only="paper"))
+    gathered = set(steps["paper"].gathered.values())
+    assert gathered == {label for label, step in steps.items() if step.spec.name not in ("dataset", "paper")}
+    assert {"qat/resnet50v2/qat-int8-paper", "benchmark/inceptionv3/ptq-int8-stock/edgetpu"} <= gathered
 
 
 def test_named_it_is_drawn_with_what_it_needs_and_nothing_else() -> None:

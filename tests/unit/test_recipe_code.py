@@ -33,20 +33,12 @@ def test_each_recipe_is_code_of_its_own_steps_alone(code: Code) -> None:
         assert own == {f"stages/convert/recipes/{recipe.replace('-', '_')}.py"}
 
 
-def test_what_only_calibration_needs_is_no_code_of_float_recipes(code: Code) -> None:
-    only_int8 = paths(code, "ptq-int8") - paths(code, "float32")
-    assert only_int8 == {
-        *("stages/convert/bias.py", "stages/convert/calibration.py", "stages/convert/doctor.py"),
-        *(
-            "stages/convert/int8.py",
-            "stages/convert/interpreter.py",
-            "stages/convert/judge.py",
-            "stages/convert/ranges.py",
-            "stages/convert/search.py",
-        ),
-        *("stages/convert/tuned.py", "stages/convert/walk.py", "stages/convert/recipes/ptq_int8.py"),
-        "stages/progress.py",
-    }
+def test_what_only_int8_needs_is_no_code_of_float_recipes(code: Code) -> None:
+    shared = {f"stages/convert/{name}.py" for name in ("__init__", "__main__", "network", "source", "recipes/__init__")}
+    for recipe in ("float32", "float16", "dynamic"):
+        own = {path for path in paths(code, recipe) if path.startswith("stages/convert/")}
+        assert own - shared == {f"stages/convert/recipes/{recipe}.py"}
+    assert {"stages/convert/judge.py", "stages/convert/ranges.py"} <= paths(code, "ptq-int8") - paths(code, "float32")
 
 
 def test_how_a_trained_network_is_quantised_is_no_reason_to_train_it_again(code: Code) -> None:

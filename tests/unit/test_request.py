@@ -117,3 +117,58 @@ def test_data_and_its_source_must_agree(tmp_path: Path) -> None:
     error = refused(model="inceptionv3", data=str(tmp_path), settings=["dataset.source=simulate"])
     assert error.message == "--data is given, but dataset.source is 'simulate'"
     assert "--data FOLDER" in refused(model="inceptionv3", settings=["dataset.source=folder"]).hint
+
+
+def test_a_tdp_is_told_to_every_stage_that_asks_for_it() -> None:
+    steps = graph.draw(request.make(model="inceptionv3", tdp="cpu=65, gpu=300.5"))
+    asking = [step for step in steps.values() if any(one.name == "cpu_tdp_w" for one in step.spec.parameters)]
+    assert "report" in [step.label for step in asking]
+    for step in asking:
+        assert (step.parameters["cpu_tdp_w"], step.parameters["gpu_tdp_w"]) == (65.0, 300.5)
+        assert step.parameters["edgetpu_tdp_w"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("65", "'65' is not DEVICE=WATTS"),
+        ("gpus=65", "no such device 'gpus'"),
+        ("cpu=much", "--tdp cpu = 'much' is not possible"),
+        ("cpu=-1", "--tdp cpu = -1.0 is not possible"),
+        ("cpu=nan", "--tdp cpu = nan is not possible"),
+    ],
+)
+def test_a_tdp_that_is_none_is_refused(words: str, told: str) -> None:
+    error = refused(model="inceptionv3", tdp=words)
+    assert told in error.message
+    assert error.hint
+
+
+def test_an_unknown_device_names_each_known_one_once() -> None:
+    assert refused(model="inceptionv3", tdp="cpus=65").hint == "did you mean 'cpu'? Devices: cpu, edgetpu, gpu"
+
+
+def test_a_meters_log_is_read_by_the_report_and_part_of_its_key_alone(tmp_path: Path) -> None:
+    log = tmp_path / "power.csv"
+    log.write_text("time_s,power_w\n")
+    steps = graph.draw(request.make(model="inceptionv3", meter=str(log)))
+    assert steps["report"].externals["meter"].keyed
+    readers = {step.spec.name for step in steps.values() if "meter" in step.externals}
+    assert not readers & {"dataset", "train", "convert", "benchmark"}
+    assert "meter" not in graph.draw(request.make(model="inceptionv3"))["report"].externals
+
+
+@pytest.mark.parametrize("option", ["init", "meter"])
+def test_what_must_be_one_file_is_refused_at_once_when_it_is_a_folder(tmp_path: Path, option: str) -> None:
+    assert "is a folder" in refused(model="inceptionv3", **{option: str(tmp_path)}).message
+    assert "does not exist" in refused(model="inceptionv3", **{option: str(tmp_path / "none")}).message
+
+
+@pytest.mark.parametrize(("gpus", "image"), [(False, "train"), (True, "train-gpu")])
+def test_gpus_are_for_every_stage_that_trains(gpus: bool, image: str) -> None:
+    steps = graph.draw(request.make(model="inceptionv3", recipes="qat-int8,qat-int8-paper", gpus=gpus))
+    trainings = [step for step in steps.values() if step.spec.name in ("train", "qat")]
+    assert [step.label for step in trainings] == [
+        *("train/inceptionv3", "qat/inceptionv3/qat-int8", "qat/inceptionv3/qat-int8-paper")
+    ]
+    assert {step.variant.image for step in trainings} == {image}

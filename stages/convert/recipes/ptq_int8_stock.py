@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, Iterator, List
 
 import numpy as np
 import tensorflow as tf
 
 from stages.convert.calibration import draw
-from stages.convert.network import converter
+from stages.convert.network import converter, quantised_flatbuffer
 from stages.convert.source import Converted, Source
 from stages.images import as_floats
 from stages.progress import Progress
@@ -39,6 +38,4 @@ def convert(source: Source) -> Converted:
         "seed": source.step.parameters["calibration_seed"],
         "asked": source.step.parameters["calibration_images"],
     }
-    with warnings.catch_warnings():  # it asks for statistics of inputs although it is given images
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
-        return Converted(bytes(made.convert()), calibration)
+    return Converted(quantised_flatbuffer(made), calibration)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
-from stages.benchmark import accuracy
-from stages.benchmark.accuracy import evaluate
+from stages import accuracy
+from stages.accuracy import evaluate
 
 CLASSES = ("a", "b", "c")
 

@@ -15,6 +15,7 @@ from tflite_runtime.interpreter import Interpreter
 
 from stages.benchmark.__main__ import main
 from stages.benchmark.interpreter import open_network
+from stages.benchmark.on_cpu import open_on_cpu
 from stages.contract import InputError, Step
 from stages.images import ImageSet, as_floats
 
@@ -52,7 +53,8 @@ def predictions(step: Step) -> list[list[str]]:
 def test_every_number_has_unit_and_count(tmp_path: Path, converted: Path, blobs: Path) -> None:
     numbers = measured(make_step(tmp_path / "out", converted, blobs))
     accuracies = {"balanced_accuracy", "accuracy", "macro_f1", "recall_cc_numu", "recall_cc_nue", "recall_nc"}
-    latencies = {f"latency_{name}_ms" for name in ("mean", "std", "p50", "p90", "p95", "p99")}
+    names = ("mean", "std", "p50", "p90", "p95", "p99")
+    latencies = {f"latency_{threads}{name}_ms" for threads in ("", "all_threads_") for name in names}
     assert numbers.keys() == accuracies | latencies
     assert {(numbers[name]["unit"], numbers[name]["n"]) for name in accuracies} == {("1", 24)}
     assert {numbers[name]["unit"] for name in latencies} == {"ms"}
@@ -107,10 +109,47 @@ def test_the_latency_says_what_ran_where(tmp_path: Path, converted: Path, blobs:
     assert told["runs"] >= QUICK["min_runs"]
     assert told["machine"]["cpu_model"]
     assert told["model_load_ms"] > 0
+    assert 0 < told["window"]["begin_s"] < told["window"]["end_s"]
     assert told["first_inference_ms"] > 0
     assert told["runtime"]["tflite_runtime"] == "2.14.0"
-    assert told["runtime"]["kernels"] == ("XNNPACK" if converted.name == "float32" else "built-in")
+    is_float = converted.name == "float32"
+    assert told["runtime"]["kernels"] == ("XNNPACK" if is_float else "built-in")
+    assert told["runtime"]["delegated_operators"] == (told["runtime"]["operators"] if is_float else 0)
+    assert (told["runtime"]["int8_operators"] == 0) == is_float
     assert told["load"].keys() >= {"other_cores", "steal", "load_average_before"}
+
+
+def test_one_thread_and_all_threads_are_measured_apart(tmp_path: Path, converted: Path, blobs: Path) -> None:
+    step = make_step(tmp_path / "out", converted, blobs, threads=2)
+    numbers = measured(step)
+    told = json.loads((step.out / "latency.json").read_text())
+    assert (told["threads"], told["all_threads"]["threads"]) == (1, 2)
+    assert told["all_threads"]["first_inference_ms"] > 0
+    for name, value in told["all_threads"]["milliseconds"].items():
+        assert numbers[f"latency_all_threads_{name}_ms"]["value"] == value
+    assert numbers["latency_all_threads_p50_ms"]["n"] == told["all_threads"]["runs"] >= QUICK["min_runs"]
+
+
+def test_where_one_thread_is_all_there_is_one_measurement(tmp_path: Path, converted: Path, blobs: Path) -> None:
+    step = make_step(tmp_path / "out", converted, blobs, threads=1)
+    assert not any("all_threads" in name for name in measured(step))
+    assert json.loads((step.out / "latency.json").read_text())["all_threads"] is None
+
+
+def test_the_interpreter_gets_the_threads_that_the_record_names(tmp_path: Path, converted: Path, blobs: Path) -> None:
+    asked = []
+
+    class Told(Interpreter):  # type: ignore[misc]  # tflite-runtime has no types
+        def __init__(self, path: str, num_threads: int) -> None:
+            asked.append(num_threads)
+            super().__init__(path, num_threads=num_threads)
+
+    step = make_step(tmp_path / "out", converted, blobs, threads=3)
+    runtime = open_on_cpu(step, Told, {})
+    assert asked == [1, 1, 1, 1]  # for latency, and for each worker
+    assert runtime.on_all_threads is not None
+    runtime.on_all_threads(np.zeros((32, 32, 3), np.uint8))()
+    assert asked[4:] == [3]
 
 
 def test_progress_ends_at_the_last_image(tmp_path: Path, converted: Path, blobs: Path) -> None:

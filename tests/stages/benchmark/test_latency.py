@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,3 +121,25 @@ def test_the_processor_is_named(tmp_path: Path) -> None:
     governor.write_text("performance\n")
     found = machine(tmp_path)
     assert (found["cpu_model"], found["governor"]) == ("Some CPU @ 2 GHz", "performance")
+
+
+def test_a_raspberry_pi_is_named_by_its_board(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    lines = "model name\t: ARMv7 Processor rev 3 (v7l)\n\nModel\t\t: Raspberry Pi 4 Model B Rev 1.4\n"
+    (tmp_path / "proc" / "cpuinfo").write_text(lines)
+    assert machine(tmp_path)["cpu_model"] == "Raspberry Pi 4 Model B Rev 1.4"
+
+
+def test_the_window_holds_the_timed_runs_and_not_the_warm_up() -> None:
+    before = time.time()
+    durations = [0.2] * 6 + [0.001]  # the first run and five warm-up runs are long
+    latency = measure(
+        lambda: time.sleep(durations.pop(0) if len(durations) > 1 else durations[0]),
+        warmup_runs=5,
+        min_runs=10,
+        min_seconds=0.01,
+    )
+    begin_s, end_s = latency.window_s
+    assert begin_s - before >= 6 * 0.2 - 0.01  # the clocks of sleep and of Unix time are two
+    assert sum(latency.runs_ns) / 1e9 - 0.01 <= end_s - begin_s
+    assert end_s <= time.time()

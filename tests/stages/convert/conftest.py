@@ -13,6 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # deprecations inside TensorFlow as it is imported: its own to mend
     import tensorflow as tf  # noqa: F401
+    import tensorflow_model_optimization  # noqa: F401
     from untrained import make_trained
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from stages.contract import InputError, Step
-from stages.convert import tuned
+from stages.convert import finetune, greedy, judge, resort, tuned
 from stages.convert.__main__ import main
 from stages.convert.calibration import draw
 from stages.convert.judge import judging_rows
@@ -175,6 +175,7 @@ def test_the_search_says_what_it_tried_and_chose(made: dict[str, Made]) -> None:
     assert told["float32"]["agreement"] == 1
     assert told["remedies"][0]["remedy"] == "minimum and maximum"
     assert len(told["worst_activations"]) == 12
+    assert "last_resorts" not in told  # it is within tolerance
 
 
 def test_images_that_judge_calibrate_nothing(made: dict[str, Made], inception: Path, blobs: Path) -> None:
@@ -225,6 +226,25 @@ def test_calibration_goes_on_until_ranges_and_score_have_converged(
     }
     assert float_tensors(one.model) == []
     assert "swish inputs cut at -8" in [step["remedy"] for step in one.conversion["quantisation"]["remedies"]]
+
+
+def test_where_nothing_is_within_tolerance_the_last_resorts_are_tried_and_told(
+    tmp_path: Path, efficientnet: Path, blobs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judge, "TOLERANCE", -1.0)
+    monkeypatch.setattr(resort, "LEAST_JUDGED", 12)
+    monkeypatch.setattr(greedy, "GROUPS", 1)
+    monkeypatch.setattr(finetune, "STEPS", 2)
+    one = convert(tmp_path / "out", efficientnet, blobs, "ptq-int8", calibration_images=16)
+    told = one.conversion["quantisation"]
+    assert [entry["remedy"] for entry in told["last_resorts"]] == [resort.SEARCHED, resort.TUNED]
+    assert told["last_resorts"][0]["tries"] == len(greedy.FACTORS)
+    assert told["last_resorts"][1]["images"] == 16
+    assert [entry for entry in told["remedies"] if entry["remedy"].startswith(resort.TUNED)]
+    assert told["candidates"][0].keys() <= {"beyond", *told["chosen"]}
+    assert float_tensors(one.model) == []
+    assert one.operators.keys() >= {"CONV_2D", "LOGISTIC", "MEAN"}
+    assert [event for event in one.events if event["event"] == "warning" and "expected to lose" in event["message"]]
 
 
 def test_full_int8_takes_the_bytes_of_an_image_as_they_are(made: dict[str, Made]) -> None:

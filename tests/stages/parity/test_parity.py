@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from nets import SIZE, shifted
 
-from stages.benchmark.predictions import write_predictions
 from stages.contract import InputError, Step
 from stages.images import ImageSet, Row
 from stages.parity import __main__ as parity
@@ -18,6 +17,7 @@ from stages.parity.compare import Seen, pair
 from stages.parity.kernels import REFERENCE, XNNPACK, open_file
 from stages.parity.outputs import run_one
 from stages.parity.recorded import recorded, values_of
+from stages.predictions import write_predictions
 from stages.tflite.model import Model, Tensor, inputs_and_outputs, read_model
 from stages.tflite.patch import Patch
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import csv
-import html.parser
 import json
 import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from synthetic_run import NO_COMPILER, SIZES, SPEEDS, Run
+from htmlpage import Page
+from synthetic_run import HOST, NO_COMPILER, SIZES, SPEEDS, Run
 
 from stages.contract import InputError
 from stages.report import __main__ as stage
-from stages.report import doctor, edgetpu, handovers, tables
+from stages.report import doctor, edgetpu, handovers, tables, words
 from stages.report.gather import gather
+from stages.report.latencies import latencies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,46 +83,6 @@ def row(table: Table, *words: str) -> dict[str, Cell]:
     return dict(zip(table.plain_columns, found[0], strict=True))
 
 
-class Page(html.parser.HTMLParser):
-    """Collects ids, links and sources of a page, and checks that its tags are balanced."""
-
-    VOID = frozenset({"meta", "link", "img", "br", "path", "use"})
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.sources: list[str] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.feed(source)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in self.VOID:
-            self.open.append(tag)
-        self.handle_startendtag(tag, attrs)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            assert not name.startswith("on"), (tag, name)
-            if name == "id":
-                self.ids.append(value or "")
-            elif name in {"href", "xlink:href"}:
-                self.links.append(value or "")
-            elif name in {"src", "srcset", "data", "poster", "action"}:
-                self.sources.append(value or "")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] not in {"style", "script"}:
-            self.words.append(data)
-
-
 def test_every_declared_output_is_there(report: Step) -> None:
     assert {path.name for path in report.out.iterdir()} == {*FILES, "figures", "record.json"}
 
@@ -181,7 +142,7 @@ def test_results_are_all_numbers_of_all_records(run: Run, report: Step) -> None:
         ("inceptionv3", "keras-cpu", 72),
         ("resnet50v2", "keras-cpu", 72),
     }
-    expected = {"artifact", "interval", "metric", "model", "n", "recipe", "runtime", "unit", "value"}
+    expected = {"artifact", "host", "interval", "metric", "model", "n", "recipe", "runtime", "unit", "value"}
     assert all(set(one) == expected for one in document["rows"])
 
 
@@ -203,11 +164,90 @@ def test_sizes_are_compared_with_the_float32_file(run: Run, tmp_path: Path) -> N
 
 
 def test_latencies_and_speed_up_come_from_the_benchmarks(run: Run, tmp_path: Path) -> None:
-    table = tables.latency(gather(run.step(tmp_path / "out")))
-    found = row(table, "resnet50v2", "ptq-int8", "tflite-cpu")
+    (table,) = latencies(gather(run.step(tmp_path / "out")))
+    assert table.title == "Latency on Example CPU 9000, 2 cores"
+    found = row(table, "resnet50v2", "ptq-int8", "tflite-cpu", "1")
     assert found["mean, ms"].text == "9.70"
     assert found["runs"].text == "123"
     assert found["speed-up"].text == f"{SPEEDS['float32'] / SPEEDS['ptq-int8']:.2f}"
+    assert found["runtime"].detail == "built-in"
+
+
+def test_each_number_of_threads_has_a_row_of_its_own(run: Run, tmp_path: Path) -> None:
+    (table,) = latencies(gather(run.step(tmp_path / "out")))
+    found = row(table, "resnet50v2", "ptq-int8", "litert-cpu", "2")
+    assert (found["mean, ms"].text, found["runs"].text) == ("2.91", "223")
+    assert found["speed-up"].text == f"{SPEEDS['float32'] / (0.3 * SPEEDS['ptq-int8']):.2f}"
+    assert found["load, ms"].is_absent  # the file was loaded for the row above
+
+
+def test_the_best_batch_stands_beside_single_images(run: Run, tmp_path: Path) -> None:
+    (table,) = latencies(gather(run.step(tmp_path / "out")))
+    found = row(table, "resnet50v2", "float32-keras", "keras-cpu", "1")
+    assert (found["images/s"].text, found["in batches of"].text) == (f"{2300 / SPEEDS['float32-keras']:.1f}", "8")
+    assert row(table, "resnet50v2", "float32", "tflite-cpu", "1")["images/s"].is_absent
+
+
+def on_two_machines(tmp_path: Path, other: dict[str, Any]) -> Run:
+    """A run whose resnet50v2 was measured elsewhere."""
+    run = Run(tmp_path / "run").whole("inceptionv3", "resnet50v2")
+    for name in run.inputs:
+        if name.startswith("benchmark.resnet50v2."):
+            run.edit(name, host={**HOST, **other})
+    return run
+
+
+def test_latencies_of_two_machines_never_share_a_table(tmp_path: Path) -> None:
+    run = on_two_machines(tmp_path, {"cpu_model": "Other CPU", "cores": 64, "fingerprint": 2 * "89abcdef"})
+    gathered = gather(run.step(tmp_path / "out"))
+    found = latencies(gathered)
+    assert [table.name for table in found] == ["latency", "latency-2"]
+    titles = ["Latency on Example CPU 9000, 2 cores", "Latency on Other CPU, 64 cores"]
+    assert [table.title for table in found] == titles
+    assert [{line[0].text for line in table.rows} for table in found] == [{"inceptionv3"}, {"resnet50v2"}]
+    assert sum(len(table.rows) for table in found) == 34
+    step = made(run, tmp_path / "report")
+    page = Page(text(step, "report.html"))
+    assert {"latency", "latency-2"} <= set(page.ids)
+    for title in titles:
+        assert f"## {title}" in text(step, "report.md")
+        assert title in page.words
+    assert text(step, "report.md").count("## Training") == 1
+
+
+def test_two_machines_of_one_kind_are_two_machines(tmp_path: Path) -> None:
+    run = on_two_machines(tmp_path, {"fingerprint": 2 * "89abcdef"})
+    titles = [table.title for table in latencies(gather(run.step(tmp_path / "out")))]
+    assert titles == [f"Latency on Example CPU 9000, 2 cores ({digits})" for digits in ("012345", "89abcd")]
+
+
+def test_the_first_table_has_a_column_for_each_machine(tmp_path: Path) -> None:
+    run = on_two_machines(tmp_path, {"cpu_model": "Other CPU", "fingerprint": 2 * "89abcdef"})
+    table = tables.headline(gather(run.step(tmp_path / "out")))
+    here, there = ("CPU: p50, ms, Example CPU 9000, 2 cores", "CPU: p50, ms, Other CPU, 2 cores")
+    for model, own, foreign in (("inceptionv3", here, there), ("resnet50v2", there, here)):
+        found = row(table, model, "ptq-int8")
+        assert found[own].text == f"{0.98 * SPEEDS['ptq-int8']:.2f}"
+        assert found[foreign].is_absent
+        assert found["CPU: balanced accuracy"].kind == "number"
+
+
+def test_speed_is_not_compared_between_machines(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run").whole("inceptionv3")
+    run.edit("benchmark.inceptionv3.ptq-int8.tflite-cpu", host={**HOST, "fingerprint": 2 * "89abcdef"})
+    gathered = gather(run.step(tmp_path / "out"))
+    for table in latencies(gathered):
+        for line in table.rows:
+            of_other = [cell.text for cell in line[1:3]] == ["ptq-int8", "tflite-cpu"]
+            assert line[table.columns.index("speed-up")].is_absent == of_other
+    (found,) = words.summary(gathered)
+    assert found["latency_note"] == "on two machines: not to be compared"
+
+
+def test_other_kernels_are_a_hand_over_of_the_same_file(run: Run, tmp_path: Path) -> None:
+    table = handovers.handovers(gather(run.step(tmp_path / "out")))
+    found = row(table, "inceptionv3", "ptq-int8, tflite-cpu", "ptq-int8, litert-cpu")
+    assert found["same answer, %"].text == "100.0"
 
 
 def test_every_measured_cell_leads_to_its_artifact(run: Run, tmp_path: Path) -> None:

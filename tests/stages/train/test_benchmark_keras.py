@@ -15,7 +15,8 @@ from untrained import make_trained
 
 from stages.benchmark import keras_cpu, keras_gpu
 from stages.benchmark.__main__ import main
-from stages.benchmark.keras_network import open_keras
+from stages.benchmark.keras_network import batch_of, open_keras
+from stages.benchmark.runtime import TooLargeError
 from stages.contract import InputError, Step
 from stages.images import ImageSet, as_floats
 from stages.trained import load_trained
@@ -63,6 +64,21 @@ def test_predictions_are_those_of_the_network(step: Step, trained: Path) -> None
     assert np.abs(np.array([line[3:] for line in lines], float) - expected).max() < 1e-4
     told = json.loads((step.out / "latency.json").read_text())
     assert (told["runtime"]["kernels"], told["runs"] >= 10) == ("TensorFlow", True)
+    assert (told["all_threads"], told["batches"]["streams"]) == (None, 2)
+    best = next(one for one in told["batches"]["sizes"] if one["batch"] == told["batches"]["best"])
+    record = json.loads((step.out / "record.json").read_text())
+    numbers = {number["metric"]: number for number in record["numbers"]}
+    assert numbers["images_per_second"]["value"] == best["images_per_second"] > 0
+    assert (numbers["best_batch"]["value"], numbers["images_per_second"]["n"]) == (best["batch"], best["images"])
+
+
+def test_a_batch_that_does_not_fit_is_told_as_such() -> None:
+    def full(_pixels: Any) -> Any:
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    run = batch_of(full, "/CPU:0", np.zeros((SIZE, SIZE, 3), np.uint8), 2)
+    with pytest.raises(TooLargeError):
+        run()
 
 
 def test_the_number_of_workers_changes_no_prediction(step: Step) -> None:
@@ -70,7 +86,11 @@ def test_the_number_of_workers_changes_no_prediction(step: Step) -> None:
     pixels = np.stack([images.load(row, SIZE) for row in images.rows("test")[:32]])
     one, two = (open_keras(step, "/CPU:0", workers, {}) for workers in (1, 2))
     assert (len(one.workers), len(two.workers)) == (1, 2)
-    assert np.array_equal(one.workers[0](pixels), two.workers[1](pixels))
+    found = one.workers[0](pixels)
+    assert np.array_equal(found, two.workers[1](pixels))
+    assert two.in_batches is not None
+    run, _second = two.in_batches(pixels[0], 5)  # the functions whose time is the throughput
+    assert np.abs(np.asarray(run()) - np.repeat(found[:1], 5, axis=0)).max() < 1e-5
 
 
 def test_threads_are_those_of_the_step(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Sequence
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stages.benchmark.runtime import Probabilities
+    import numpy as np
+    from numpy.typing import NDArray
+
     from stages.images import Row
 
 
-def write_predictions(path: Path, rows: Sequence[Row], probabilities: Probabilities) -> None:
-    """Write one row for each image: path, label, predicted class and all probabilities."""
+def write_predictions(path: Path, rows: Sequence[Row], probabilities: NDArray[np.float32]) -> None:
+    """Write one row for each image: path, label, predicted class and all probabilities, [image, class]."""
     with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(["path", "label", "predicted", *("p%d" % index for index in range(probabilities.shape[1]))])

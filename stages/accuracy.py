@@ -1,6 +1,7 @@
 """How often a network is right, with 95 % intervals from resampling the images.
 
-Everything is a function of the confusion matrix, so one statistic serves the point estimate and every resample.
+Everything is a function of the confusion matrix, so one statistic serves the point estimate and every resample. Needs
+SciPy, which the images of benchmark, train and report have.
 """
 
 from __future__ import annotations

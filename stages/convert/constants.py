@@ -1,0 +1,22 @@
+"""Constants of a TFLite file in its object form, made an operator's own before they are changed."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+
+def own_buffer(model: Any, operator: Any, place: int) -> Any:
+    """Return the buffer of the operator's input at `place`, which nobody else reads: a copy where somebody does."""
+    graph = model.subgraphs[0]
+    index = int(operator.inputs[place])
+    tensor = graph.tensors[index]
+    shared = sum(index in one.inputs for one in graph.operators) > 1
+    if shared or sum(one.buffer == tensor.buffer for one in graph.tensors) > 1:
+        tensor = copy.copy(tensor)
+        tensor.quantization = copy.copy(tensor.quantization)
+        model.buffers.append(copy.copy(model.buffers[tensor.buffer]))
+        tensor.buffer = len(model.buffers) - 1
+        graph.tensors.append(tensor)
+        operator.inputs[place] = len(graph.tensors) - 1
+    return model.buffers[tensor.buffer]

@@ -1,0 +1,75 @@
+"""Which files nobody beats: a file is on the front when no other is at least as good in accuracy, size and latency.
+
+Latencies of different machines are not set against each other: each machine has a front of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, List, Tuple
+
+from stages.report.hosts import together
+from stages.report.table import Cell, Table, measured, word
+
+if TYPE_CHECKING:
+    from stages.report.gather import Artifact, Gathered
+
+LATENCY = "latency_p50_ms"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file on a runtime: its benchmark, and the step that made the file."""
+
+    benchmark: Artifact
+    file: Artifact
+
+    @property
+    def costs(self) -> Tuple[float, float, float]:
+        """What should be small: balanced accuracy turned round, bytes, and the median latency in ms."""
+        right, size, time = self._number("balanced_accuracy"), self.file.number("size_bytes"), self._number(LATENCY)
+        return -right, float(size["value"]) if size else 0.0, time
+
+    def is_beaten_by(self, other: Candidate) -> bool:
+        """Whether another file is nowhere worse and somewhere better, on the same machine."""
+        pairs = list(zip(other.costs, self.costs))
+        nowhere_worse, somewhere_better = all(a <= b for a, b in pairs), any(a < b for a, b in pairs)
+        return together(self.benchmark, other.benchmark) and nowhere_worse and somewhere_better
+
+    def _number(self, metric: str) -> float:
+        told = self.benchmark.number(metric)
+        return float(told["value"]) if told else 0.0
+
+
+def candidates(gathered: Gathered) -> List[Candidate]:
+    """All files that were measured in full; a compiled file's size is that of the compiled file."""
+    found = []
+    for one in gathered.of("benchmark"):
+        made_by = "compile" if one.axis("runtime") == "edgetpu" else "convert"
+        file = gathered.find(made_by, model=one.axis("model"), recipe=one.axis("recipe"))
+        complete = one.number("balanced_accuracy") and one.number(LATENCY) and file and file.number("size_bytes")
+        found += [Candidate(one, file)] if file and complete else []
+    return found
+
+
+def front(found: List[Candidate]) -> List[Candidate]:
+    """Those that no other beats."""
+    return [one for one in found if not any(one.is_beaten_by(other) for other in found)]
+
+
+def table(found: List[Candidate]) -> Table:
+    """One row for each file: the three numbers, and whether it is on the front."""
+    titles = ["model", "recipe", "runtime", "balanced accuracy", "size, KB", "p50, ms", "on the front"]
+    made = Table("pareto", "Accuracy, size and latency of all files", titles, words=3)
+    best = front(found)
+    for one in found:
+        made.rows.append(
+            [
+                *(word(one.benchmark.axis(name)) for name in ("model", "recipe", "runtime")),
+                measured(one.benchmark, "balanced_accuracy", "{:.3f}"),
+                measured(one.file, "size_bytes", "{:,.0f}", 1e-3),
+                measured(one.benchmark, LATENCY, "{:.2f}"),
+                Cell("front", 0) if one in best else Cell("", 1),
+            ]
+        )
+    return made

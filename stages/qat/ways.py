@@ -1,0 +1,47 @@
+"""The ways in which recipes train their weights; the only place of this stage that knows recipes by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Dict
+
+from stages.qat.distilled import Distilled
+from stages.qat.labelled import Labelled
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stages.contract import Step
+
+    class Way(Protocol):
+        """What is trained and how it is judged.
+
+        `network` simulates the file, and is called with `training=learning` when it learns. `described` is what
+        `model.json` says beside what it says of the float network.
+        """
+
+        network: Any
+        learning: bool
+        described: Dict[str, Any]
+
+        @property
+        def kept(self) -> Any:
+            """The network whose weights are saved."""
+
+        def give(self) -> None:
+            """Copy what was learnt into the kept network."""
+
+        def take(self) -> None:
+            """Copy the kept network's weights into the simulation."""
+
+        def begin(self, seed: int, epoch: int) -> None:
+            """Come before each epoch."""
+
+        def losses(self, pixels: Any, outputs: Any, labels: Any) -> Any:
+            """Judge the network's outputs, one value for each image."""
+
+
+# From the step, the float network and images to observe, uint8 [image, y, x, 3].
+WAYS: Dict[str, Callable[[Step, Any, NDArray[np.uint8]], Way]] = {"qat-int8": Distilled, "qat-int8-paper": Labelled}

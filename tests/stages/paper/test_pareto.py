@@ -1,0 +1,48 @@
+"""The Pareto front: nobody on it is beaten, everybody off it is, by someone on it; machines do not compete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic_run import HOST
+
+from stages.contract import number
+from stages.paper.pareto import Candidate, front
+from stages.report.gather import Artifact
+
+SMALL = st.integers(1, 4)  # few values, so that many are equal
+FILES = st.lists(st.tuples(SMALL, SMALL, SMALL, st.sampled_from("ab")), max_size=12)
+
+
+def artifact(host: str, *numbers: dict[str, Any]) -> Artifact:
+    return Artifact(Path("nowhere"), {"numbers": list(numbers), "host": {**HOST, "fingerprint": host}})
+
+
+def candidate(right: int, size: int, time: int, host: str = "a") -> Candidate:
+    measured = number("balanced_accuracy", right / 10, "1"), number("latency_p50_ms", time, "ms")
+    return Candidate(artifact(host, *measured), artifact(host, number("size_bytes", size, "B")))
+
+
+@given(FILES)
+def test_the_front_is_those_whom_nobody_beats(told: list[tuple[int, int, int, str]]) -> None:
+    found = [candidate(*one) for one in told]
+    best = front(found)
+    assert not any(one.is_beaten_by(other) for one in best for other in found)
+    assert all(any(one.is_beaten_by(other) for other in best) for one in found if one not in best)
+    assert bool(best) == bool(found)
+
+
+def test_the_better_one_beats_and_the_equal_one_does_not() -> None:
+    one = candidate(8, 3, 3)
+    assert one.is_beaten_by(candidate(9, 3, 3))
+    assert one.is_beaten_by(candidate(8, 2, 3))
+    assert one.is_beaten_by(candidate(8, 3, 2))
+    assert not one.is_beaten_by(candidate(8, 3, 3))
+    assert not one.is_beaten_by(candidate(9, 4, 3))
+
+
+def test_a_file_on_another_machine_beats_nobody() -> None:
+    assert not candidate(8, 3, 3).is_beaten_by(candidate(9, 1, 1, host="b"))
