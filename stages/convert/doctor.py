@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
-from stages.convert.interpreter import inner_interpreter
+from stages.convert.interpreter import inner_interpreter, telling
 from stages.images import as_floats
 from stages.tflite.model import Model, Operator, Tensor, read_model
 
@@ -89,7 +89,7 @@ def _listen(
 
 def _reader(content: bytes) -> Callable[[NDArray[Any]], Callable[[int], NDArray[Any]]]:
     """Make a function that runs one image and returns a reader of tensors."""
-    interpreter = inner_interpreter(content, keep_all=True)
+    interpreter = inner_interpreter(telling(content))
     interpreter.allocate_tensors()
     entry = interpreter.get_input_details()[0]["index"]
 

@@ -28,8 +28,8 @@ RESOLVERS = {
 }
 
 
-def open_file(content: bytes, kernels: str, *, keep_all: bool = False) -> Any:
-    """Make an interpreter with its tensors allocated; with `keep_all` every tensor can be read after a run.
+def open_file(content: bytes, kernels: str) -> Any:
+    """Make an interpreter with its tensors allocated.
 
     Raises:
         InputError: the interpreter refuses the file.
@@ -38,7 +38,6 @@ def open_file(content: bytes, kernels: str, *, keep_all: bool = False) -> Any:
         interpreter = tf.lite.Interpreter(
             model_content=content,
             num_threads=1,
-            experimental_preserve_all_tensors=keep_all,
             experimental_op_resolver_type=RESOLVERS[kernels],
         )
         interpreter.allocate_tensors()

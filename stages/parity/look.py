@@ -1,14 +1,15 @@
 """Look at any tensor of a graph that ran on one image, also where a delegate hides what is inside its part.
 
-With the built-in and the reference kernels all tensors of one run are kept. A delegate keeps none: for it the tensor is
-made the graph's output, and the operators behind the one that computes it are cut off, by changing numbers in the
-file. Everything before runs as it did, on the same kernels.
+With the built-in and the reference kernels every tensor is made an output of the graph, and one run tells all. A
+delegate would get another graph by that: for it the one tensor is made the output, and the operators behind its own are
+cut off, by changing numbers in the file. Everything before runs as it did, on the same kernels.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
+from stages.convert.interpreter import telling
 from stages.parity.kernels import XNNPACK, open_file
 from stages.parity.outputs import run_one
 from stages.tflite.model import read_model
@@ -26,8 +27,8 @@ def look(content: bytes, kernels: str, image: NDArray[Any]) -> Look:
 
 
 def kept_look(content: bytes, kernels: str, image: NDArray[Any]) -> Look:
-    """Run once and keep all tensors."""
-    interpreter = open_file(content, kernels, keep_all=True)
+    """Run once with every tensor as an output."""
+    interpreter = open_file(telling(content), kernels)
     run_one(interpreter, image)
     return lambda tensor: interpreter.get_tensor(tensor).ravel()
 

@@ -1,8 +1,8 @@
 """qat-int8's way: the int8 file itself is simulated, and learns from what the float network says.
 
-TFMOT's simulation is of Keras layers. What is rounded there and what TFLite rounds differ: swish is a LOGISTIC and a
-MUL in the file, a sigmoid's scale is fixed, inputs of a CONCATENATION share one, BatchNorm is folded. On sparse images such
-a difference is the same all over the background and adds up. So the graph of the file is what is trained here.
+TFMOT's simulation is of Keras layers, and TFLite rounds other things than they do: swish is a LOGISTIC and a MUL in the
+file, a sigmoid's scale is fixed, inputs of a CONCATENATION share one, BatchNorm is folded. On sparse images such a
+difference is the same all over the background and adds up. So the graph of the file is what is trained here.
 """
 
 from __future__ import annotations
