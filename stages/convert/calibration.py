@@ -86,6 +86,12 @@ def activations(model: Model) -> Tuple[int, ...]:
     return tuple(index for index in found if graph.tensors[index].dtype == "float32")
 
 
+def makers(model: Model) -> List[Tuple[int, str]]:
+    """List the activations in the order of the graph, each with the operator that makes it; the image has none."""
+    names = {index: one.name for one in model.main.operators for index in one.outputs}
+    return [(index, names.get(index, "")) for index in activations(model)]
+
+
 def _interpreter(flatbuffer: bytes, model: Model) -> Callable[[NDArray[np.float32]], Callable[[int], Any]]:
     """Make a function that runs a batch and returns a reader of tensors; XNNPACK computes where it can."""
     interpreter = tf.lite.Interpreter(model_content=flatbuffer, num_threads=1)

@@ -23,7 +23,7 @@ IMAGE_RANGE = (0.0, 1.0)  # scale 1/255, zero point 0: the bytes of an image go 
 
 
 def quantise(flatbuffer: bytes, ranges: Ranges) -> bytes:
-    """Full int8 with uint8 input and output, a scale for each channel of the weights, and no two layers' weights alike.
+    """Full int8 with uint8 input and output, a scale for each channel of the weights.
 
     Raises:
         RuntimeError: a float tensor is left, so a range was missing.
@@ -37,11 +37,14 @@ def quantise(flatbuffer: bytes, ranges: Ranges) -> bytes:
 
 
 def write_ranges(flatbuffer: bytes, ranges: Ranges) -> bytes:
-    """Write `ranges` by tensor index into the flatbuffer, and [0, 1] for its input whatever `ranges` says of it."""
+    """Write `ranges` by tensor index into the flatbuffer, and [0, 1] for its input whatever `ranges` says of it.
+
+    What was never anything but zero gets [0, 1] as well: a scale of zero ends the whole process in the quantiser.
+    """
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
     graph = model.subgraphs[0]
     for index, (low, high) in {**ranges, graph.inputs[0]: IMAGE_RANGE}.items():
         quantisation = schema.QuantizationParametersT()
-        quantisation.min, quantisation.max = [low], [high]
+        quantisation.min, quantisation.max = [low], [high if low or high else 1.0]
         graph.tensors[index].quantization = quantisation
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

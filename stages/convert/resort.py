@@ -60,7 +60,7 @@ class Resorts:
         best, enough = self._search(best, weights)
         if not enough:
             best, enough = self._tune(best, weights)
-        if not enough:
+        if not (enough or best.score.is_within_tolerance):
             self._step.warning(
                 "int8 is expected to lose %.3f of accuracy, whatever was tried: see the report's section Quantisation"
                 % best.score.regret

@@ -75,7 +75,7 @@ def _rescale_bias(model: Any, operator: Any, scales: NDArray[np.float32]) -> Non
 def _pattern(channels: int, number: int) -> NDArray[np.int64]:
     """Count down from 127, from another start or with another stride for each layer.
 
-    As the number of weights is a prime, no two of the first 900 layers have the same ones.
+    As the number of weights is a prime, no two of the first 900 layers with two channels or more have the same ones.
     """
     start, stride = number % SPREAD, 1 + number // SPREAD
     return MOST - (start + stride * np.arange(channels)) % SPREAD

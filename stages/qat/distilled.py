@@ -7,25 +7,29 @@ difference is the same all over the background and adds up. So the graph of the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, Any, Dict, List
 
+import numpy as np
 import tensorflow as tf
 
 from stages.contract import InputError
+from stages.convert.judge import predict
 from stages.convert.network import float_flatbuffer
 from stages.convert.simulation import Simulation, UnknownOperatorError
-from stages.qat.folded import pairs
+from stages.images import as_floats
+from stages.qat.folded import Pair, UnpairedError, pairs
 from stages.qat.ranging import Ranged, best_ranges
 from stages.rewrite import rewrite
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from stages.contract import Step
 
 LABELS = 0.3  # weight of the labels' cross-entropy beside the float network's answer
 LEAST = 1e-7  # keeps logarithms finite
+PROVED = 4  # images on which weights are shown to reach the right layers
+SAME_OUTPUTS = 1e-3  # of probabilities: float sums in another order, through a few hundred layers
 
 
 class Distilled:
@@ -42,14 +46,34 @@ class Distilled:
         flatbuffer = float_flatbuffer(self.kept)
         ranged = best_ranges(step, flatbuffer, observed)
         simulation = _simulation(flatbuffer, ranged)
-        self._pairs = pairs(self.kept, simulation.weighted)
-        self.network = Network(simulation)
+        self._pairs = _paired(self.kept, simulation)
+        self.network = Network(simulation, [variable for pair in self._pairs for variable in pair.learnt])
+        self._prove(simulation, observed[:PROVED])
         self._teacher = teacher
         self.described: Dict[str, Any] = {
             "rewritten": bool(rewritten),
             "range_rule": ranged.rule,
-            "ranges": [[float(end) for end in ends] for ends in ranged.in_order()],
+            "ranges": ranged.document(),
         }
+
+    def _prove(self, simulation: Simulation, pixels: NDArray[np.uint8]) -> None:
+        """Show that what is learnt reaches the right layers: with other weights both still compute the same.
+
+        Raises:
+            InputError: they do not.
+        """
+        begun = [variable.numpy() for variable in self.network.trainable_variables]
+        noise = np.random.default_rng(0)
+        for variable, values in zip(self.network.trainable_variables, begun):
+            variable.assign(values * noise.uniform(0.9, 1.1, values.shape) + noise.normal(0, 1e-3, values.shape))
+        self.give()
+        wanted = predict(simulation.written(), pixels, 1)
+        apart = float(np.abs(self.kept(as_floats(pixels), training=False) - wanted).max())
+        for variable, values in zip(self.network.trainable_variables, begun):
+            variable.assign(values)
+        self.give()
+        if not apart <= SAME_OUTPUTS:
+            raise _unsimulated("its layers and its operators do not compute the same, by %.2g" % apart)
 
     def take(self) -> None:
         """Copy the kept network's weights into the simulation."""
@@ -76,10 +100,10 @@ class Distilled:
 class Network(tf.keras.Model):  # type: ignore[misc]  # TensorFlow has no types
     """A simulation that can be called and asked to predict like a Keras network."""
 
-    def __init__(self, simulation: Simulation) -> None:
+    def __init__(self, simulation: Simulation, learnt: List[Any]) -> None:
         super().__init__()
         self._simulation = simulation
-        self._learnt = simulation.variables  # as an attribute, so that Keras counts them as its weights
+        self._learnt = learnt  # as an attribute, so that Keras counts them as its weights
 
     def call(self, pixels: Any, training: Any = None) -> Any:
         """Compute the outputs of a batch of float images; training makes no difference."""
@@ -91,9 +115,18 @@ def _simulation(flatbuffer: bytes, ranged: Ranged) -> Simulation:
     try:
         return Simulation(flatbuffer, ranged.content)
     except UnknownOperatorError as error:
-        raise InputError(
-            "the network has operators that cannot be simulated: %s" % error, "leave qat-int8 out of --recipes"
-        ) from error
+        raise _unsimulated("operators %s" % error) from error
+
+
+def _paired(model: Any, simulation: Simulation) -> List[Pair]:
+    try:
+        return pairs(model, simulation.weighted)
+    except UnpairedError as error:
+        raise _unsimulated(str(error)) from error
+
+
+def _unsimulated(reason: str) -> InputError:
+    return InputError("the network cannot be trained as qat-int8 does: %s" % reason, "leave qat-int8 out of --recipes")
 
 
 def _copied(model: Any) -> Any:

@@ -6,6 +6,7 @@ with BatchNorm as a plain shift, so that the weights can be kept, taken up and c
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
@@ -27,6 +28,10 @@ LAYOUTS: Dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
 KINDS = {"Conv2D": "CONV_2D", "DepthwiseConv2D": "DEPTHWISE_CONV_2D", "Dense": "FULLY_CONNECTED"}
 
 
+class UnpairedError(Exception):
+    """The layers and the operators are not one to one."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """A layer with the BatchNorm that is folded into it, if one is, and the operator that the file has of both."""
@@ -35,47 +40,58 @@ class Pair:
     norm: Optional[Any]
     operator: Weighted
 
+    @property
+    def learnt(self) -> List[Any]:
+        """The operator's variables that have a place in Keras: a layer without bias gets none."""
+        keeps_bias = self.operator.bias is not None and (self.norm is not None or self.layer.use_bias)
+        return [self.operator.kernel, *([self.operator.bias] if keeps_bias else [])]
+
     def take(self) -> None:
         """Copy from Keras into the operator."""
-        kernel, bias = folded(self.layer, self.norm)
-        self.operator.kernel.assign(kernel)
-        if self.operator.bias is not None:
-            self.operator.bias.assign(bias)
+        for variable, value in zip(self.learnt, folded(self.layer, self.norm)):
+            variable.assign(value)
 
     def give(self) -> None:
-        """Copy from the operator into Keras; a BatchNorm then only adds its beta."""
+        """Copy from the operator into Keras; a BatchNorm then only adds the bias."""
         keras = _kernel(self.layer)
         keras.assign(_from_layout(self.operator.name, self.operator.kernel.numpy(), tuple(keras.shape)))
-        bias = self.operator.bias
-        if bias is None:
-            return
-        if self.norm is None:
-            self.layer.bias.assign(bias)
-            return
+        for bias in self.learnt[1:]:
+            if self.norm is None:
+                self.layer.bias.assign(bias)
+            else:
+                self._shift(bias.numpy())
+
+    def _shift(self, bias: NDArray[np.float32]) -> None:
+        nothing = np.zeros(bias.shape, np.float32)
         if self.layer.use_bias:
-            self.layer.bias.assign(np.zeros(bias.shape, np.float32))
-        self.norm.moving_mean.assign(np.zeros(bias.shape, np.float32))
+            self.layer.bias.assign(nothing)
         if self.norm.gamma is None:
-            self.norm.moving_variance.assign(np.full(bias.shape, 1 - self.norm.epsilon, np.float32))
+            self.norm.moving_variance.assign(nothing + np.float32(1 - self.norm.epsilon))
         else:
             self.norm.gamma.assign(_deviation(self.norm))
-        self.norm.beta.assign(bias)
+        self.norm.moving_mean.assign(nothing if self.norm.center else -bias)
+        if self.norm.center:
+            self.norm.beta.assign(bias)
 
 
 def pairs(model: Any, operators: List[Weighted]) -> List[Pair]:
-    """Find the layer of each operator, by its weights.
+    """Find the layer of each operator: by its weights, and by name where several have the same.
 
     Raises:
-        RuntimeError: an operator has no layer of its own.
+        UnpairedError: an operator or a layer is left over.
     """
     left = [(layer, norm, folded(layer, norm)) for layer, norm in _layers(model)]
     found = []
     for operator in operators:
-        place = next((at for at, (layer, _, weights) in enumerate(left) if _same(layer, weights, operator)), None)
-        if place is None:
-            raise RuntimeError("no layer of the Keras network has the weights of %s" % operator.makes)
-        layer, norm, _ = left.pop(place)
-        found.append(Pair(layer, norm, operator))
+        alike = [one for one in left if _same(one[0], one[2], operator)]
+        if not alike:
+            raise UnpairedError("no layer has the weights of %s" % operator.makes)
+        words = re.split("[/;]", operator.makes)
+        chosen = next((one for one in alike if one[0].name in words), alike[0])
+        left.remove(chosen)
+        found.append(Pair(chosen[0], chosen[1], operator))
+    if left:
+        raise UnpairedError("no operator has the weights of the layer %s" % left[0][0].name)
     return found
 
 
@@ -86,7 +102,7 @@ def folded(layer: Any, norm: Optional[Any]) -> Tuple[NDArray[np.float32], NDArra
     if norm is None:
         return kernel, bias
     factor = (norm.gamma.numpy() if norm.gamma is not None else np.float32(1)) / _deviation(norm)
-    shift = norm.beta.numpy() if norm.beta is not None else np.float32(0)
+    shift = norm.beta.numpy() if norm.center else np.float32(0)
     along = factor if type(layer).__name__ == "DepthwiseConv2D" else factor.reshape(-1, *[1] * (kernel.ndim - 1))
     return kernel * along, shift + (bias - norm.moving_mean.numpy()) * factor
 

@@ -45,7 +45,7 @@ class Job:
         self._size = int(description["input_size"])
         way = WAYS[self._settings.recipe](self._step, teacher, self._observed())
         training = Training(self._step, self._settings, way, self._stream("train"))
-        trained = training.run(self._stream("validation"), self._checkpoints())
+        trained = training.run(self._stream("validation"), self._checkpoints(way.described))
         outputs.write_model(self._step.out, {**description, **way.described}, trained)
         write_history(self._step.out, trained)
         accuracy = self._test(way.network)
@@ -66,13 +66,14 @@ class Job:
         rows = stratified(self._data.train, "ranges", self._settings.seed, count=OBSERVED)
         return np.stack([self._data.images.load(row, self._size) for row in rows])
 
-    def _checkpoints(self) -> Checkpoints:
+    def _checkpoints(self, described: Dict[str, Any]) -> Checkpoints:
         if self._step.partial is None:
             raise RuntimeError("the engine gave a resumable stage no place for checkpoints")
         parts = {
             "settings": asdict(self._settings),
             "data": self._data.digest,
             "init": digest_of(self._step.inputs["model"] / "weights.h5"),
+            "simulated": described,
             "versions": runtime.versions(),
         }
         return Checkpoints(self._step.partial, fingerprint(parts))

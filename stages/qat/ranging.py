@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
-from stages.convert.calibration import Observer, activations
+from stages.convert.calibration import Observer, makers
 from stages.convert.int8 import quantise
 from stages.convert.judge import divergences, predict
 from stages.convert.ranges import RULES, Ranges, clip_swish, swish_inputs
@@ -29,9 +29,12 @@ class Ranged:
     flatbuffer: bytes
     divergence: float
 
-    def in_order(self) -> List[Tuple[float, float]]:
+    def document(self) -> List[Dict[str, Any]]:
         """List them in the order of the graph: names of tensors change with the weights that are folded into them."""
-        return [self.ranges[index] for index in activations(read_model(self.flatbuffer))]
+        return [
+            {"operator": maker, "low": float(self.ranges[index][0]), "high": float(self.ranges[index][1])}
+            for index, maker in makers(read_model(self.flatbuffer))
+        ]
 
 
 def best_ranges(step: Step, flatbuffer: bytes, observed: NDArray[np.uint8]) -> Ranged:

@@ -33,7 +33,14 @@ SPEC = Spec(
     ),
     parameters=(
         Parameter("epochs", "int", 1, "most epochs", minimum=1, maximum=10_000),
-        Parameter("batch", "int", 32, "images in a batch; a last one with fewer is dropped", minimum=1, maximum=4096),
+        Parameter(
+            "batch",
+            "int",
+            32,
+            "images in a batch; a last one with fewer is dropped, unless it is the only one",
+            minimum=1,
+            maximum=4096,
+        ),
         Parameter(
             "images",
             "int",
@@ -59,5 +66,5 @@ SPEC = Spec(
     code=("stages/models/{model}.py",),
     cores="all",
     resumable=True,
-    memory_gib=16.0,
+    memory_gib=24.0,
 )

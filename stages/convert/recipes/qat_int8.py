@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any, Tuple
 
 from stages.contract import InputError
-from stages.convert.calibration import activations
+from stages.convert.calibration import makers
 from stages.convert.int8 import quantise
 from stages.convert.network import float_flatbuffer
 from stages.convert.source import Converted, Source
@@ -14,22 +15,42 @@ from stages.tflite.model import read_model
 if TYPE_CHECKING:
     from stages.convert.ranges import Ranges
 
+LARGEST = 3e38  # float32 ends there
+
 
 def convert(source: Source) -> Converted:
-    """Convert the weights of the qat stage with its ranges.
+    """Convert the weights of the qat stage with its ranges."""
+    flatbuffer = float_flatbuffer(source.model)
+    return Converted(quantise(flatbuffer, _ranges(source.description.get("ranges"), flatbuffer)))
+
+
+def _ranges(told: Any, flatbuffer: bytes) -> Ranges:
+    """Give each activation its range.
 
     Raises:
-        InputError: the training was of another network, so an activation has no range.
+        InputError: they are damaged, or of another network.
     """
-    flatbuffer = float_flatbuffer(source.model)
-    return Converted(quantise(flatbuffer, _ranges(source, flatbuffer)))
+    wanted = makers(read_model(flatbuffer))
+    if not isinstance(told, list) or len(told) != len(wanted):
+        raise _wrong("%d activations have a range, the network has %d" % (_length(told), len(wanted)))
+    return {index: _range(one, maker) for (index, maker), one in zip(wanted, told)}
 
 
-def _ranges(source: Source, flatbuffer: bytes) -> Ranges:
-    told, wanted = source.description.get("ranges", []), activations(read_model(flatbuffer))
-    if len(told) != len(wanted):
-        raise InputError(
-            "the training left ranges of %d activations, the network has %d" % (len(told), len(wanted)),
-            "train it again: --from qat",
-        )
-    return {index: (low, high) for index, (low, high) in zip(wanted, told)}
+def _range(one: Any, maker: str) -> Tuple[float, float]:
+    if not isinstance(one, dict) or one.get("operator") != maker:
+        raise _wrong("a range of %s was expected, found %.60r" % (maker or "the image", one))
+    low, high = one.get("low"), one.get("high")
+    for end in (low, high):
+        if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end) or abs(end) > LARGEST:
+            raise _wrong("the range of a %s ends at %.60r" % (maker, end))
+    if not low <= high:
+        raise _wrong("a range of %s is empty: %r to %r" % (maker, low, high))
+    return float(low), float(high)
+
+
+def _length(told: Any) -> int:
+    return len(told) if isinstance(told, list) else 0
+
+
+def _wrong(reason: str) -> InputError:
+    return InputError("model.json of the qat stage is damaged: %s" % reason, "train it again: --from qat")

@@ -75,6 +75,14 @@ def test_a_missing_range_is_an_error_and_not_an_island_of_float(flatbuffer: byte
         quantise(flatbuffer, ranges)
 
 
+def test_an_activation_that_is_always_zero_gets_a_scale(flatbuffer: bytes) -> None:
+    convolution = next(operator for operator in read_model(flatbuffer).main.operators if operator.name == "CONV_2D")
+    ranges = {**full(flatbuffer), convolution.outputs[0]: (0.0, 0.0)}
+    graph = read_model(quantise(flatbuffer, ranges)).main
+    dead = next(operator for operator in graph.operators if operator.name == "CONV_2D")
+    assert graph.tensors[dead.outputs[0]].scales == (pytest.approx(1 / 255),)
+
+
 def test_writing_ranges_changes_no_weight(flatbuffer: bytes) -> None:
     before, after = read_model(flatbuffer), read_model(write_ranges(flatbuffer, full(flatbuffer)))
     assert before.main.operators == after.main.operators

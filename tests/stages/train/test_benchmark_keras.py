@@ -72,12 +72,22 @@ def test_predictions_are_those_of_the_network(step: Step, trained: Path) -> None
     assert (numbers["best_batch"]["value"], numbers["images_per_second"]["n"]) == (best["batch"], best["images"])
 
 
-def test_a_batch_that_does_not_fit_is_told_as_such() -> None:
+@pytest.mark.parametrize(
+    ("kind", "size", "is_too_large"),
+    [
+        (tf.errors.ResourceExhaustedError, 1, True),
+        (tf.errors.ResourceExhaustedError, 2, True),
+        *((getattr(tf.errors, name), 2, True) for name in ("NotFoundError", "InternalError", "UnknownError")),
+        *((getattr(tf.errors, name), 1, False) for name in ("NotFoundError", "InternalError", "UnknownError")),
+        (tf.errors.InvalidArgumentError, 2, False),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_told_as_such(kind: type[Exception], size: int, is_too_large: bool) -> None:
     def full(_pixels: Any) -> Any:
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        raise kind(None, None, "no memory, or no algorithm that does with what is left")  # type: ignore[call-arg]
 
-    run = batch_of(full, "/CPU:0", np.zeros((SIZE, SIZE, 3), np.uint8), 2)
-    with pytest.raises(TooLargeError):
+    run = batch_of(full, "/CPU:0", np.zeros((SIZE, SIZE, 3), np.uint8), size)
+    with pytest.raises(TooLargeError if is_too_large else kind):
         run()
 
 
