@@ -50,6 +50,8 @@ def network() -> Any:
     for layer in made.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.set_weights([rng.uniform(0.3, 1.5, weight.shape) for weight in layer.get_weights()])
+            if layer.scale:  # channels so far apart that one scale for all of them would show
+                layer.gamma.assign(np.geomspace(0.01, 3, layer.gamma.shape[0]))
     return made
 
 
@@ -93,8 +95,8 @@ def teach(made: Distilled, pixels: NDArray[np.uint8], count: int, rate: float) -
 
 
 def test_what_is_trained_is_the_file(distilled: Distilled, pixels: NDArray[np.uint8]) -> None:
-    # The softmax of the file is rounded, and kernels of the interpreter round sums once more than floats do.
-    assert steps_apart(distilled, pixels) < 3
+    # The softmax of the file is rounded. With one scale for all channels of a kernel it would be more than one step.
+    assert steps_apart(distilled, pixels) <= 1
 
 
 def test_it_still_is_after_learning_through_weights_kept_in_keras(
@@ -105,7 +107,7 @@ def test_it_still_is_after_learning_through_weights_kept_in_keras(
     assert losses[-1] < losses[0]
     distilled.give()
     assert any(not np.array_equal(one, other) for one, other in zip(before, distilled.kept.get_weights(), strict=True))
-    assert steps_apart(distilled, pixels) < 3
+    assert steps_apart(distilled, pixels) <= 1
 
 
 def test_weights_that_went_to_keras_come_back_as_they_were(distilled: Distilled, pixels: NDArray[np.uint8]) -> None:
