@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 REQUEST: dict[str, tuple[Any, str]] = {
     "model": ("", "model, several separated by commas, or all"),
-    "recipes": ("", "recipes, several separated by commas, or all (default: the usual ones)"),
-    "profile": ("quick", "quick, paper, or the path of a .toml file"),
+    "recipes": (
+        "",
+        "recipes, several separated by commas, or all (default: the usual ones; for paper, those of its tables)",
+    ),
+    "profile": ("quick", "quick, bench, paper, or the path of a .toml file"),
     "data": (None, "folder or zip of images, <split>/<class>/*.png, instead of simulated events"),
     "init": (None, "start training from these weights (.h5, .keras, .weights.h5)"),
     "meter": (None, "a power meter's log of the run (CSV: time_s,power_w), for energy"),
-    "tdp": ("", "DEVICE=WATTS for the energy proxy, such as cpu=65,gpu=300"),
+    "meter_on": (None, "what the meter feeds: machine (default) or edgetpu, the stick alone"),
+    "tdp": (None, "DEVICE=WATTS for the energy proxy, such as cpu=65,gpu=300"),
     "set_": (None, "stage.parameter=value; may be given several times"),
     "on_bad_image": (None, "fail or skip, for --data"),
     "only": (None, "make this stage and what it needs, nothing after it"),

@@ -193,8 +193,12 @@ def run_tests(suites: str) -> None:
 
 
 def _request(words: Mapping[str, Any]) -> request.Request:
-    names = ("model", "recipes", "profile", "data", "init", "meter", "tdp", "on_bad_image", "only", "edgetpu", "gpus")
-    return request.make(**{name: words[name] for name in names}, settings=words["set_"], again_from=words["from_"])
+    names = ("model", "recipes", "profile", "data", "init", "meter", "meter_on", "tdp", "on_bad_image", "only")
+    return request.make(
+        **{name: words[name] for name in (*names, "edgetpu", "gpus")},
+        settings=words["set_"],
+        again_from=words["from_"],
+    )
 
 
 def _setting(words: Mapping[str, Any]) -> session.Setting:

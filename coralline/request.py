@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PROFILES = catalogue.PROJECT / "profiles"
 TDP = "_tdp_w"  # how the parameters end that `--tdp` sets
+TDP_FORM = "write --tdp cpu=65, or --tdp cpu=65,gpu=300; without it the table's TDP counts"
+METER_ON = "meter_on"  # the parameters that `--meter-on` sets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,8 @@ def make(
     data: str | None = None,
     init: str | None = None,
     meter: str | None = None,
-    tdp: str = "",
+    meter_on: str | None = None,
+    tdp: str | None = None,
     settings: Iterable[str] = (),
     on_bad_image: str | None = None,
     only: str | None = None,
@@ -69,7 +72,8 @@ def make(
     models = () if not model and only and _is_modelless(only) else _names(model, list(catalogue.models()), "model")
     chosen = _names(recipes or "default", list(catalogue.recipes()), "recipe", _default_recipes(only))
     values = _read_profile(profile)
-    asked = _shorthands(data, on_bad_image, gpus=gpus) | _tdps(tdp) | _read_settings(settings)
+    asked = _shorthands(data, on_bad_image, gpus=gpus) | _tdps(tdp) | _meter_on(meter_on, meter)
+    asked |= _read_settings(settings)
     _refuse_pointless(asked, values)
     _refuse_data_without_source(data, _merge(values, asked))
     _refuse_small_inputs(models, merged := _merge(values, asked))
@@ -156,35 +160,50 @@ def _shorthands(data: str | None, on_bad_image: str | None, *, gpus: bool) -> di
             _find("dataset.on_bad_image", ""), on_bad_image, "--on-bad-image"
         )
     if gpus:
-        trainings = (
-            name for name, spec in catalogue.specs().items() if any(p.name == "device" for p in spec.parameters)
-        )
-        values |= {f"{name}.device": "gpu" for name in trainings}
+        values |= {dotted: "gpu" for dotted, parameter in _everywhere() if parameter.name == "device"}
     return values
 
 
-def _tdps(words: str) -> dict[str, Value]:
+def _tdps(words: str | None) -> dict[str, Value]:
     """Read `DEVICE=WATTS`, several separated by commas, for every stage that wants to know."""
-    wanted = [
-        (f"{spec.name}.{parameter.name}", parameter.name.removesuffix(TDP), parameter)
-        for spec in catalogue.specs().values()
-        for parameter in spec.parameters
-        if parameter.name.endswith(TDP)
-    ]
+    found = [(dotted, one) for dotted, one in _everywhere() if one.name.endswith(TDP)]
+    wanted = [(dotted, one.name.removesuffix(TDP), one) for dotted, one in found]
     values: dict[str, Value] = {}
-    for word in filter(None, words.split(",")):
+    for word in [] if words is None else words.split(","):
         device, equals, watts = (part.strip() for part in word.partition("="))
         if not equals:
-            raise ProfileError(
-                f"--tdp {word!r} is not DEVICE=WATTS", hint="write --tdp cpu=65, or --tdp cpu=65,gpu=300"
-            )
+            raise ProfileError(f"--tdp {word!r} is not DEVICE=WATTS", hint=TDP_FORM)
         _known(device, dict.fromkeys(known for _, known, _ in wanted), "device")
-        values |= {
+        told = {
             dotted: parameters.from_word(parameter, watts, f"--tdp {device}")
             for dotted, known, parameter in wanted
             if known == device
         }
+        if told.keys() & values or not all(told.values()):
+            twice = "is given twice" if told.keys() & values else "= 0 is no TDP"
+            raise ProfileError(f"--tdp {device} {twice}", hint=TDP_FORM)
+        values |= told
     return values
+
+
+def _meter_on(word: str | None, meter: str | None) -> dict[str, Value]:
+    """Read what the power meter feeds, for every stage that reads its file."""
+    if word is None:
+        return {}
+    if meter is None:
+        raise ProfileError("--meter-on means nothing without --meter", hint="name the meter's file with --meter FILE")
+    return {
+        dotted: parameters.from_word(parameter, word, "--meter-on")
+        for dotted, parameter in _everywhere()
+        if parameter.name == METER_ON
+    }
+
+
+def _everywhere() -> Iterable[tuple[str, Parameter]]:
+    """All parameters of all stages, as `stage.name`."""
+    for spec in catalogue.specs().values():
+        for parameter in spec.parameters:
+            yield f"{spec.name}.{parameter.name}", parameter
 
 
 def _read_profile(name: str) -> dict[str, Value]:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from stages.contract import Step
 
 BATCH = 32
+# What TensorFlow says where the memory of a GPU ends: the library that it calls fails, or has no algorithm left. Of a
+# batch of one image these are faults of another kind; of a larger one, since smaller ones fitted, they are not.
+FULL = tf.errors.ResourceExhaustedError
+FULL_PERHAPS = (FULL, tf.errors.NotFoundError, tf.errors.InternalError, tf.errors.UnknownError)
 TIMED = "one call of the traced model until its output is in memory; the input is a tensor on the device"
 
 
@@ -71,17 +75,21 @@ def _single(model: Any, size: int, device: str, image: Pixels) -> Callable[[], o
 
 
 def batch_of(function: Callable[[Any], Any], device: str, image: Pixels, size: int) -> Callable[[], object]:
-    """Put an image on the device as often as asked for; it is repeated there, since what it shows takes no time."""
+    """Put an image on the device as often as asked for; it is repeated there, since what it shows takes no time.
+
+    Sizes are tried from one image on, each only when the last one fitted.
+    """
+    full = FULL if size == 1 else FULL_PERHAPS
     try:
         with tf.device(device):
             pixels = tf.repeat(tf.constant(as_floats(image)[np.newaxis]), size, axis=0)
-    except tf.errors.ResourceExhaustedError as error:
+    except full as error:
         raise TooLargeError from error
 
     def infer() -> object:
         try:
             return function(pixels).numpy()
-        except tf.errors.ResourceExhaustedError as error:
+        except full as error:
             raise TooLargeError from error
 
     return infer

@@ -54,7 +54,7 @@ def remarks(load: Dict[str, Any], governor: Optional[str]) -> List[str]:
     """Say what of the load makes the numbers doubtful."""
     found = []
     if (load["other_cores"] or 0.0) > OTHER_LOAD_WORTH_A_WARNING:
-        found.append("other work kept %.1f cores busy while latency was measured" % load["other_cores"])
+        found.append("other work kept %.1f cores busy meanwhile" % load["other_cores"])
     if (load["steal"] or 0.0) > STEAL_WORTH_A_WARNING:
         found.append("the hypervisor took %.0f %% of the time away" % (100 * load["steal"]))
     if governor not in {None, "performance"}:

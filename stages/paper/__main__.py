@@ -40,14 +40,13 @@ def draw(replay: Replay, compared: Dict[str, List[Comparison]]) -> page.Content:
     """Build all tables and figures."""
     accuracy, latency, used = (compared[name] for name in TABLES)
     files = pareto.candidates(replay.gathered)
-    front = figures.front(files)
     rules = words.rules(replay)
     table_2 = tables.durations("latency", "Table 2: latency of one inference, ms", replay, latency)
     table_3 = tables.durations("energy", "Table 3: energy proxy of one inference, mJ", replay, used)
     table_1 = [tables.overview(replay, accuracy), tables.accuracy(replay.published, accuracy)]
     studied, handed = study.compare(replay.published, replay.gathered), handovers.handovers(replay.gathered)
     made = provenance.artifacts(replay.gathered)
-    figure_3 = figures.energy_and_latency(replay, latency, used)
+    figures_3 = figures.energy_and_latency(replay, latency, used)
     sections = [
         page.Section("table-1-section", table_1[0].title, rules[:1], table_1, []),
         page.Section(
@@ -55,10 +54,10 @@ def draw(replay: Replay, compared: Dict[str, List[Comparison]]) -> page.Content:
         ),
         page.Section("table-2-section", table_2.title, rules[1:2], [table_2], []),
         page.Section("table-3-section", table_3.title, rules[2:], [table_3], []),
-        page.Section("figure-3", "Figure 3: energy against latency", [], [], [figure_3], "wide"),
+        page.Section("figure-3", "Figure 3: energy against latency", [], [], figures_3, "wide"),
         page.Section("study-section", studied.title, [words.study()], [studied], []),
         page.Section("handovers-section", handed.title, [words.HANDED], [handed], []),
-        page.Section("front", "Pareto front", [words.FRONT], [pareto.table(files)], [front] if front else [], "wide"),
+        page.Section("front", "Pareto front", [words.FRONT], pareto.tables(files), figures.fronts(files), "wide"),
         page.Section("confusions", "Confusion matrices", [], [], confusions(replay.gathered), "small"),
         page.Section("provenance", "Provenance", [], [made], []),
     ]

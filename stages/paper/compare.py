@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Dict, List, Optional
 
 from stages.paper import verdicts
-from stages.paper.places import EDGE_TPU, spots
+from stages.paper.places import spots
 from stages.paper.verdicts import Comparison, Ours
+from stages.report import tdp
 
 if TYPE_CHECKING:
     from stages.paper.places import Spot
@@ -35,19 +36,28 @@ class Replay:
         published = self.published.value(spot.table, spot.model, spot.column)
         artifact = spot.place.find(self.gathered, spot.model)
         ours = None if artifact is None else self._ours(spot, artifact)
+        energy = self.energies.get(artifact.key) if artifact is not None and spot.table == "energy" else None
         if artifact is None or ours is None:
             why = self._why_missing(spot, artifact)
             verdict = verdicts.of_missing(published, tried=why is not None)
-            return Comparison(spot, published, None, verdict, why or spot.place.why_not_run())
+            return Comparison(spot, published, None, verdict, why or spot.place.why_not_run(), energy)
         if spot.table == "accuracy":
-            return Comparison(spot, published, ours, verdicts.of_accuracy(published, ours))
-        verdict = verdicts.of_duration(
-            published,
-            ours,
-            same_processor=_is_same(self.published.processor(spot.column), processor(artifact)),
-            same_size=self.published.input_size(spot.model) == input_size(self.gathered, spot.model),
-        )
-        return Comparison(spot, published, ours, verdict)
+            half_width = self.published.half_width(published.value) if published else 0.0
+            return Comparison(spot, published, ours, verdicts.of_accuracy(published, ours, half_width))
+        verdict = verdicts.of_duration(published, ours, self._bar(spot, artifact))
+        return Comparison(spot, published, ours, verdict, energy=energy)
+
+    def _bar(self, spot: Spot, artifact: Artifact) -> str:
+        """Say what forbids to judge a duration, or an energy, which is one times a TDP that both sides share."""
+        kind, name = tdp.named(artifact)
+        if not _is_same(self.published.processor(spot.column), name):
+            return verdicts.OTHER_HARDWARE
+        if spot.table == "energy" and self.energies[artifact.key].processor.watts != self.published.watts(spot.column):
+            return verdicts.OTHER_TDP
+        if kind == "cpu":
+            return verdicts.NO_THREADS
+        same_size = self.published.input_size(spot.model) == input_size(self.gathered, spot.model)
+        return "" if same_size else verdicts.OTHER_SIZE
 
     def _ours(self, spot: Spot, artifact: Artifact) -> Optional[Ours]:
         if spot.table == "accuracy":
@@ -68,14 +78,6 @@ class Replay:
         return spot.place.why_missing(self.gathered, spot.model)
 
 
-def processor(artifact: Artifact) -> str:
-    """Name what a benchmark ran on."""
-    if artifact.axis("runtime") == EDGE_TPU:
-        return "Edge TPU"
-    gpu = artifact.record["facts"].get("runtime", {}).get("gpu")
-    return str(gpu or artifact.record["host"].get("cpu_model", "unknown"))
-
-
 def input_size(gathered: Gathered, model: str) -> Optional[int]:
     """Edge in pixels of the images that a model sees."""
     trained = gathered.find("train", model=model)
@@ -83,9 +85,9 @@ def input_size(gathered: Gathered, model: str) -> Optional[int]:
 
 
 def _is_same(published: str, ours: str) -> bool:
-    """Whether every word of the paper's name of a processor stands in ours, which says more."""
+    """Whether every word of the paper's name of a processor stands in ours, which says more, and ours is no slice."""
     wanted, found = (set(re.findall(r"\w+", name.lower())) for name in (published, ours))
-    return wanted <= found
+    return wanted <= found and not tdp.is_slice(ours)
 
 
 def _accuracy(artifact: Artifact, metric: str) -> Optional[Ours]:

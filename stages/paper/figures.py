@@ -14,11 +14,14 @@ from matplotlib.ticker import LogLocator, NullLocator
 from stages.paper import pareto
 from stages.report.figures import COLOURS, INK, MARKERS, STYLE, Drawing, as_svg
 from stages.report.gather import recipe_order
+from stages.report.hosts import hosts
+from stages.report.table import numbered
 
 if TYPE_CHECKING:
     from stages.paper.compare import Replay
     from stages.paper.pareto import Candidate
     from stages.paper.verdicts import Comparison
+    from stages.report.hosts import Host
 
 PIPELINES = {"PTQ": ("TF", "PTQ", "Edge TPU PTQ"), "QAT": ("TF", "TF QAT", "QAT quantised", "Edge TPU QAT")}
 WAYS = {"paper": "made in the paper's way", "ours": "made in our way"}
@@ -66,13 +69,18 @@ def _lines(axes: Any, chosen: Sequence[Comparison], columns: Sequence[str], colo
             axes.plot([place, place], [one.low, one.high], color=colour, linewidth=1.4, marker="_", markersize=6)
 
 
-def energy_and_latency(replay: Replay, latency: Sequence[Comparison], energy: Sequence[Comparison]) -> Drawing:
-    """Figure 3: the energy proxy against latency, by processor."""
-    caption = "Energy proxy (TDP times mean latency) against latency by processor: ours filled, the paper's hollow"
-    return Drawing("figure-3", "Figure 3", caption, _energy_and_latency(replay, list(zip(latency, energy))))
+def energy_and_latency(replay: Replay, latency: Sequence[Comparison], energy: Sequence[Comparison]) -> List[Drawing]:
+    """Figure 3: the energy proxy against latency, by processor; one for each machine that measured."""
+    caption = "Energy proxy (TDP times mean latency) against latency by processor: the paper's hollow%s"
+    cells, machines = list(zip(latency, energy)), hosts(one.ours.artifact for one in latency if one.ours)
+    told: List[Tuple[str, Optional[Host]]] = [(", ours filled, on %s" % host.label, host) for host in machines]
+    return [
+        Drawing(numbered("figure-3", place), "Figure 3", caption % ours, _energy_and_latency(replay, cells, host))
+        for place, (ours, host) in enumerate(told or [("", None)])
+    ]
 
 
-def _energy_and_latency(replay: Replay, cells: Sequence[Tuple[Comparison, Comparison]]) -> str:
+def _energy_and_latency(replay: Replay, cells: Sequence[Tuple[Comparison, Comparison]], host: Optional[Host]) -> str:
     models = replay.gathered.models
     colours = dict(zip(models, _colours(models)))
     with mpl.rc_context(STYLE):
@@ -83,7 +91,7 @@ def _energy_and_latency(replay: Replay, cells: Sequence[Tuple[Comparison, Compar
             style = {"marker": marker, "color": colours[time.spot.model], "linestyle": "none"}
             if time.published and energy.published:
                 axes.plot(time.published.value, energy.published.value, markerfacecolor="none", **style)
-            if time.ours and energy.ours:
+            if time.ours and energy.ours and host and host.measured(time.ours.artifact):
                 axes.plot(time.ours.value, energy.ours.value, **style)
         axes.set(xscale="log", yscale="log", xlabel="mean latency, ms", ylabel="energy proxy, mJ")
         axes.xaxis.set_major_formatter("{x:g}")
@@ -95,12 +103,13 @@ def _energy_and_latency(replay: Replay, cells: Sequence[Tuple[Comparison, Compar
         return as_svg(figure, "energy")
 
 
-def front(found: List[Candidate]) -> Optional[Drawing]:
-    """Accuracy against size and against latency; those on the front have a ring."""
-    if not found:
-        return None
-    caption = "Balanced accuracy against size and median latency of every file; a ring: no other beats it in all three"
-    return Drawing("pareto", "Pareto front", caption, _front(found))
+def fronts(found: List[Candidate]) -> List[Drawing]:
+    """Accuracy against size and against latency, one for each machine that measured; those on its front have a ring."""
+    caption = "Balanced accuracy against size and median latency of every file on %s; a ring: no other beats it in all"
+    return [
+        Drawing(numbered("pareto", place), "Pareto front", caption % machine, _front(own))
+        for place, (machine, own) in enumerate(pareto.by_host(found))
+    ]
 
 
 def _front(found: List[Candidate]) -> str:

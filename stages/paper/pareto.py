@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, List, Tuple
 
-from stages.report.hosts import together
-from stages.report.table import Cell, Table, measured, word
+from stages.report.hosts import hosts, together
+from stages.report.table import Cell, Table, measured, numbered, word
 
 if TYPE_CHECKING:
     from stages.report.gather import Artifact, Gathered
@@ -57,10 +57,21 @@ def front(found: List[Candidate]) -> List[Candidate]:
     return [one for one in found if not any(one.is_beaten_by(other) for other in found)]
 
 
-def table(found: List[Candidate]) -> Table:
+def by_host(found: List[Candidate]) -> List[Tuple[str, List[Candidate]]]:
+    """Part the files by the machine that measured them, and name it."""
+    machines = hosts(one.benchmark for one in found)
+    return [(host.label, [one for one in found if host.measured(one.benchmark)]) for host in machines]
+
+
+def tables(found: List[Candidate]) -> List[Table]:
+    """One table for each machine, named `pareto`, `pareto-2`, ..."""
+    return [table(numbered("pareto", place), name, own) for place, (name, own) in enumerate(by_host(found))]
+
+
+def table(name: str, machine: str, found: List[Candidate]) -> Table:
     """One row for each file: the three numbers, and whether it is on the front."""
     titles = ["model", "recipe", "runtime", "balanced accuracy", "size, KB", "p50, ms", "on the front"]
-    made = Table("pareto", "Accuracy, size and latency of all files", titles, words=3)
+    made = Table(name, "Accuracy, size and latency of all files on %s" % machine, titles, words=3)
     best = front(found)
     for one in found:
         made.rows.append(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Dict, Iterator, Optional, Tuple
 
-from stages.report.gather import KERAS, STAGES
+from stages.report.gather import KERAS, STAGES, TFLITE
 
 if TYPE_CHECKING:
     from stages.report.gather import Artifact, Gathered, Missing
@@ -56,10 +56,10 @@ def _benchmarks(recipes: Tuple[str, ...], runtime: str, metric: str) -> Tuple[Pl
 RIGHT, MEAN = "balanced_accuracy", "latency_mean_ms"
 ACCURACY: Dict[str, Tuple[Place, ...]] = {
     "TF": _benchmarks((KERAS,), "keras-cpu", RIGHT),
-    "PTQ": _benchmarks(PTQ, "tflite-cpu", RIGHT),
+    "PTQ": _benchmarks(PTQ, TFLITE, RIGHT),
     "Edge TPU PTQ": _benchmarks(PTQ, EDGE_TPU, RIGHT),
     "TF QAT": tuple(Place("qat", recipe, "keras-cpu", "simulated_balanced_accuracy") for recipe in QAT),
-    "QAT quantised": _benchmarks(QAT, "tflite-cpu", RIGHT),
+    "QAT quantised": _benchmarks(QAT, TFLITE, RIGHT),
     "Edge TPU QAT": _benchmarks(QAT, EDGE_TPU, RIGHT),
 }
 LATENCY: Dict[str, Tuple[Place, ...]] = {

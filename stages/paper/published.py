@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
 PLACE = Path(__file__).parent / "published.json"
 TABLES = ("accuracy", "latency", "energy")
+COVERAGE = 1.96  # standard deviations of a 95 % interval
+PERCENT = 100
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,25 @@ class Published:
         """Name what the paper measured a column of its latencies on."""
         return str(self.paper["latency"]["processors"][self.columns("latency").index(column)])
 
+    def watts(self, column: str) -> float:
+        """TDP that stands for the paper's processor of a column of its latencies."""
+        return float(self.paper["energy"]["watts"][self.columns("latency").index(column)])
+
+    def half_width(self, percent: float) -> float:
+        """Half the 95 % interval of a balanced accuracy of the paper, both in %, as if all recalls were equal."""
+        share, counts = percent / PERCENT, self.paper["test_class_counts"]
+        variance = share * (1 - share) * sum(1 / count for count in counts) / len(counts) ** 2
+        return PERCENT * COVERAGE * math.sqrt(variance)
+
     def value(self, table: str, model: str, column: str) -> Optional[Value]:
         """Find a value; None for a model that the paper has not."""
-        place = self.columns(table).index(column)
         if table == "energy":
-            found = self.value("latency", model, column)
-            watts = self.paper["energy"]["watts"][place]
+            found, watts = self.value("latency", model, column), self.watts(column)
             return found and Value(found.value * watts, None if found.std is None else found.std * watts)
         row = self.paper[table]["values"].get(model)
         if row is None:
             return None
+        place = self.columns(table).index(column)
         return Value(*row[place]) if isinstance(row[place], list) else Value(row[place])
 
     def studied(self) -> Iterator[Dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The table of the TFLite study beside our files of the same model: only the shares that a recipe saves compare.
 
 Its file has a head of 1,000 classes and ours one class for each of the data set's, so the bytes themselves differ; its
-accuracies are of other images, its latencies of another processor.
+accuracies are of other images, its latencies of another processor. Ours of several machines have a column for each.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from stages.paper.tables import DAGGER
 from stages.paper.verdicts import AGREES, BETTER, WORSE
+from stages.report.gather import TFLITE
+from stages.report.hosts import hosts
 from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, measured, word
+from stages.report.tables import Where, by_host, medians
 
 if TYPE_CHECKING:
     from stages.paper.published import Published
     from stages.report.gather import Artifact, Gathered
+    from stages.report.hosts import Host
 
 KIB = 1 / 1024
 NEAR = 0.05  # share by which ratios may differ that are of one network with heads of different size
@@ -31,16 +35,24 @@ def compare(published: Published, gathered: Gathered) -> Table:
     """One row for each of our recipes that stands for a row of the study; none where its model was not asked for."""
     titles = ["recipe", "our recipe"]
     numbers = ["KB", "saved, %", "ratio", "latency, ms", "accuracy"]
-    ours = ["KB", "saved, %", "ratio", "p50, ms", "balanced accuracy"]
+    model = published.study["model"]
+    timed = [one for one in gathered.of("benchmark") if (one.axis("model"), one.axis("runtime")) == (model, TFLITE)]
+    machines = hosts(timed)
+    ours = ["KB", "saved, %", "ratio", *medians(machines), "balanced accuracy"]
     table = Table("study", published.study["source"], [*titles, *numbers, *ours, "verdict on the ratio"], words=2)
     table.groups = [("", 2), ("study", len(numbers)), ("ours", len(ours)), ("", 1)]
-    if published.study["model"] not in gathered.models:
+    if model not in gathered.models:
         return table
     for row in published.studied():
         theirs = [_published(published, row, name) for name in FORMS]
         for recipe in row["recipes"]:
             table.rows.append(
-                [word(row["name"]), word(recipe), *theirs, *_ours(table, published, gathered, row, recipe)]
+                [
+                    word(row["name"]),
+                    word(recipe),
+                    *theirs,
+                    *_ours(table, gathered, row, Where(model, recipe, TFLITE), machines),
+                ]
             )
     return table
 
@@ -52,19 +64,18 @@ def _published(published: Published, row: Dict[str, Any], name: str) -> Cell:
     return Cell(FORMS[name].format(value) + DAGGER, value, "published", title=published.study["source"])
 
 
-def _ours(table: Table, published: Published, gathered: Gathered, row: Dict[str, Any], recipe: str) -> List[Cell]:
-    model = published.study["model"]
-    file = gathered.find("convert", model=model, recipe=recipe)
+def _ours(table: Table, gathered: Gathered, row: Dict[str, Any], where: Where, machines: List[Host]) -> List[Cell]:
+    file = gathered.find("convert", model=where.model, recipe=where.recipe)
     if file is None:
-        reason = gathered.why_missing("convert", model=model, recipe=recipe)
+        reason = gathered.why_missing("convert", model=where.model, recipe=where.recipe)
         absent = NOT_APPLICABLE if reason is None else table.missing("not converted", reason)
-        return [absent] + 5 * [NOT_APPLICABLE]
-    bench = gathered.find("benchmark", model=model, recipe=recipe, runtime="tflite-cpu")
-    ratio = _ratio(gathered, model, file)
+        return [absent] + (len(medians(machines)) + 4) * [NOT_APPLICABLE]
+    bench = gathered.find("benchmark", **where._asdict())
+    ratio = _ratio(gathered, where.model, file)
     return [
         measured(file, "size_bytes", "{:,.0f}", KIB),
         *_saved(ratio),
-        NOT_APPLICABLE if bench is None else measured(bench, "latency_p50_ms", "{:.1f}"),
+        *by_host(NOT_APPLICABLE if bench is None else measured(bench, "latency_p50_ms", "{:.1f}"), machines),
         NOT_APPLICABLE if bench is None else measured(bench, "balanced_accuracy", "{:.3f}"),
         _verdict(row["ratio"], ratio),
     ]

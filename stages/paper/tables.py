@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence, Tuple
 
-from stages.paper.compare import processor
 from stages.paper.verdicts import AGREES, BETTER, WORSE
+from stages.report import tdp
+from stages.report.energy import measured_cell
+from stages.report.hosts import label
 from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, origin, predicted, word
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def accuracy(published: Published, compared: Sequence[Comparison]) -> Table:
 
 def durations(name: str, title: str, replay: Replay, compared: Sequence[Comparison]) -> Table:
     """Table 2 or 3, one row for each cell and each recipe that may stand in it."""
-    unit, wanted = replay.published.paper[name]["unit"], ["predicted, ms"] if name == "latency" else []
+    unit, wanted = replay.published.paper[name]["unit"], _beside(name, compared)
     numbers = ["paper, %s" % unit, "ours, %s" % unit, *wanted, "ours / paper", "verdict"]
     table = Table(ANCHORS[name], title, ["model", "column", "recipe", "our processor", *numbers], words=4)
     for one in compared:
@@ -72,10 +74,10 @@ def durations(name: str, title: str, replay: Replay, compared: Sequence[Comparis
                 model,
                 replace(column, detail=_on(column.text, replay.published.processor(one.spot.column))),
                 recipe,
-                word(processor(one.ours.artifact) if one.ours else None),
+                _processor(replay, one),
                 published_cell(replay.published, one),
                 ours_cell(one),
-                *(_predicted(replay, one) for _ in wanted),
+                *(_predicted(replay, one) if name == "latency" else _measured(table, one) for _ in wanted),
                 NOT_APPLICABLE if one.ratio is None else derived(one.ratio, "{:.2f}", "ours over the paper's"),
                 verdict_cell(table, one),
             ]
@@ -123,6 +125,30 @@ def counts(compared: Sequence[Comparison]) -> List[Tuple[str, int]]:
     return sorted(found.items(), key=lambda item: (-item[1], item[0]))
 
 
+def _beside(name: str, compared: Sequence[Comparison]) -> List[str]:
+    """Name the column for what is no part of the comparison: a prediction, or, where there was a meter, its energy."""
+    if name == "latency":
+        return ["predicted, ms"]
+    is_metered = any(one.energy and (one.energy.measured or one.energy.why_not) for one in compared)
+    return ["measured above idle, mJ"] if is_metered else []
+
+
+def _measured(table: Table, one: Comparison) -> Cell:
+    return NOT_APPLICABLE if one.energy is None else measured_cell(table, one.energy)
+
+
+def _processor(replay: Replay, one: Comparison) -> Cell:
+    """Name what ran our benchmark, on how many threads where they are a CPU's, and the machine that it was in."""
+    told = one.ours or one.energy
+    if told is None:
+        return NOT_APPLICABLE
+    artifact = told.artifact
+    kind, name = tdp.named(artifact)
+    machine = "in %s" % label(artifact, replay.gathered.of("benchmark"))
+    threads = ["threads: %s" % artifact.read_json("latency.json")["threads"]] if kind == "cpu" else []
+    return replace(word(name), detail="; ".join([*threads, machine]))
+
+
 def _on(column: str, processor_of_paper: str) -> str:
     """Name the paper's processor where its column does not."""
     return "" if column.startswith(processor_of_paper) else "(%s)" % processor_of_paper
@@ -133,7 +159,7 @@ def _words(published: Published, one: Comparison) -> Iterator[Cell]:
     yield word(published.title(spot.model))
     yield Cell(spot.column, published.columns(spot.table).index(spot.column))
     yield word(spot.place.recipe)
-    yield word(spot.place.runtime)
+    yield one.runtime
 
 
 def _published_row(published: Published, model: str, columns: Sequence[str]) -> Iterator[Cell]:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from stages.paper.compare import Replay
 
 FRONT = (
-    "A file is on the front when no other is at least as good in accuracy, size and latency and better in one. "
+    "A file is on the front when no other of its machine is at least as good in accuracy, size and latency and better "
+    "in one. "
     "The front takes the values as they are: read it with the intervals, since files within them may change "
     "places. Latencies are medians of single inferences, batch 1, of the runtime named."
 )

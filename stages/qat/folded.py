@@ -59,19 +59,9 @@ class Pair:
             if self.norm is None:
                 self.layer.bias.assign(bias)
             else:
-                self._shift(bias.numpy())
-
-    def _shift(self, bias: NDArray[np.float32]) -> None:
-        nothing = np.zeros(bias.shape, np.float32)
-        if self.layer.use_bias:
-            self.layer.bias.assign(nothing)
-        if self.norm.gamma is None:
-            self.norm.moving_variance.assign(nothing + np.float32(1 - self.norm.epsilon))
-        else:
-            self.norm.gamma.assign(_deviation(self.norm))
-        self.norm.moving_mean.assign(nothing if self.norm.center else -bias)
-        if self.norm.center:
-            self.norm.beta.assign(bias)
+                _shift_by(self.norm, bias.numpy())
+                if self.layer.use_bias:
+                    self.layer.bias.assign(np.zeros(bias.shape, np.float32))
 
 
 def pairs(model: Any, operators: List[Weighted]) -> List[Pair]:
@@ -105,6 +95,18 @@ def folded(layer: Any, norm: Optional[Any]) -> Tuple[NDArray[np.float32], NDArra
     shift = norm.beta.numpy() if norm.center else np.float32(0)
     along = factor if type(layer).__name__ == "DepthwiseConv2D" else factor.reshape(-1, *[1] * (kernel.ndim - 1))
     return kernel * along, shift + (bias - norm.moving_mean.numpy()) * factor
+
+
+def _shift_by(norm: Any, bias: NDArray[np.float32]) -> None:
+    """Make a BatchNorm add `bias` and do nothing else."""
+    nothing = np.zeros(bias.shape, np.float32)
+    if norm.gamma is None:
+        norm.moving_variance.assign(nothing + np.float32(1 - norm.epsilon))
+    else:
+        norm.gamma.assign(_deviation(norm))
+    norm.moving_mean.assign(nothing if norm.center else -bias)
+    if norm.center:
+        norm.beta.assign(bias)
 
 
 def _layers(model: Any) -> List[Tuple[Any, Optional[Any]]]:

@@ -27,7 +27,7 @@ def main(step: Step) -> None:
     write_json(step.out / "results.json", {"schema": "coralline.results", "version": 1, "rows": found})
     write_csv(step.out / "results.csv", found)
     step.progress(1, 3, "part", "figures")
-    content = draw(step, gathered, found, energy.table(energies))
+    content = draw(step, gathered, found, energy.tables(energies))
     write_figures(step.out / "figures", content)
     step.progress(2, 3, "part", "page")
     (step.out / "report.html").write_text(page.html(content), encoding="utf-8")
@@ -37,10 +37,10 @@ def main(step: Step) -> None:
     step.record(list(energy.numbers(energies)), facts)
 
 
-def draw(step: Step, gathered: Gathered, found: List[Dict[str, Any]], energies: Table) -> page.Content:
+def draw(step: Step, gathered: Gathered, found: List[Dict[str, Any]], energies: List[Table]) -> page.Content:
     """Build all tables and figures."""
     built = [tables.headline(gathered), tables.accuracy(gathered), tables.sizes(gathered), *latencies(gathered)]
-    built += [handovers.handovers(gathered), energies]
+    built += [handovers.handovers(gathered), *energies]
     built += [doctor.remedies(gathered), doctor.activations(gathered), edgetpu.predictions(gathered)]
     built += [provenance.data(gathered.dataset), provenance.artifacts(gathered), provenance.numbers(found)]
     size = gathered.dataset.read_json("dataset.json")["size"]

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from stages.contract import number
 from stages.report import meter
-from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, origin, word
+from stages.report.hosts import hosts
+from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, numbered, origin, word
 from stages.report.tdp import Processor, processor
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from stages.report.gather import Artifact, Gathered
 
 STARTED = "%Y-%m-%dT%H:%M:%SZ"
-CLOCK_SLIP = 0.99  # a window shorter than this share of the runs in it was cut by somebody who set the clock
+SLIP = 0.01  # of the runs in it, by which a window may be off; by more when somebody set the clock
+BETWEEN_S = 1e-5  # two calls of the clock and an append lie between two runs
 ROUND_FROM = 100
+NAME, TITLE = "energy", "Energy of one inference"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,13 @@ class Energy:
     def proxy_mj(self) -> Optional[float]:
         """TDP x mean latency (W x ms = mJ); None where no TDP is known, see `no_proxy`."""
         return None if self.processor.watts is None else self.processor.watts * self.latency_ms
+
+    def document(self) -> Optional[Dict[str, Any]]:
+        """Describe what was measured, for programs; None where nothing was."""
+        if self.measured is None:
+            return None
+        value, interval = self.measured.energy_mj, list(self.measured.interval_mj)
+        return {"value": value, "interval": interval, "artifact": self.artifact.key}
 
     @property
     def no_proxy(self) -> str:
@@ -91,7 +101,8 @@ def _window(one: Energy) -> Tuple[Tuple[float, float], int]:
     """Return when the timed runs of a benchmark were, and how many."""
     told: Dict[str, Any] = one.artifact.read_json("latency.json")
     begin_s, end_s, runs = told["window"]["begin_s"], told["window"]["end_s"], told["runs"]
-    if end_s - begin_s < CLOCK_SLIP * runs * one.latency_ms / 1000:
+    of_runs_s = runs * one.latency_ms / 1000
+    if not -SLIP * of_runs_s <= end_s - begin_s - of_runs_s <= SLIP * of_runs_s + BETWEEN_S * runs:
         raise meter.WindowError("the machine's clock was set while it was measured")
     return (begin_s, end_s), runs
 
@@ -108,7 +119,15 @@ def numbers(found: List[Energy]) -> Iterator[Dict[str, Any]]:
             yield number("energy_measured_mj", one.measured.energy_mj, "mJ", runs, interval, **axes)
 
 
-def table(found: List[Energy]) -> Table:
+def tables(found: List[Energy]) -> List[Table]:
+    """One table for each machine that measured, named `energy`, `energy-2`, ...; an empty one where none did."""
+    machines = hosts(one.artifact for one in found)
+    parts = [(host.label, [one for one in found if host.measured(one.artifact)]) for host in machines]
+    made = [table(own, numbered(NAME, place), "%s on %s" % (TITLE, label)) for place, (label, own) in enumerate(parts)]
+    return made or [table([])]
+
+
+def table(found: List[Energy], name: str = NAME, title: str = TITLE) -> Table:
     """One row for each benchmark; the meter's columns only where there was one."""
     is_metered = any(one.measured or one.why_not for one in found)
     columns = ["model", "recipe", "runtime", "processor", "TDP, W", "TDP x mean latency, mJ"]
@@ -116,7 +135,7 @@ def table(found: List[Energy]) -> Table:
     if is_metered:
         columns += ["energy, mJ", "power, W"]
         groups += [("Measured above idle", 2)]
-    told = Table("energy", "Energy of one inference", columns, groups=groups, words=4)
+    told = Table(name, title, columns, groups=groups, words=4)
     for one in found:
         metered = [measured_cell(told, one), _power(one)] if is_metered else []
         axes = [word(one.artifact.axis(name)) for name in ("model", "recipe", "runtime")]

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from stages.report.gather import recipe_order
+from stages.report.gather import LITERT, TFLITE, recipe_order
 
 if TYPE_CHECKING:
     from stages.report.gather import Artifact, Gathered
@@ -26,7 +26,6 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7
 MARKERS = "osD^vPX*"
 MOST_LABELLED = 12  # classes of a confusion matrix whose cells still hold their counts
 FONT = "system-ui, sans-serif"
-OTHER_KERNELS = "litert-cpu"  # the same files as tflite-cpu
 
 STYLE = {
     "svg.fonttype": "none",
@@ -121,7 +120,7 @@ def confusion(benchmark: Artifact) -> Drawing:
 
 def confusions(gathered: Gathered) -> List[Drawing]:
     """Draw them all but those of one file on other kernels, which would say the same twice."""
-    return [confusion(one) for one in gathered.of("benchmark") if one.axis("runtime") != OTHER_KERNELS]
+    return [confusion(one) for one in gathered.of("benchmark") if one.axis("runtime") != LITERT]
 
 
 def _matrix(counts: Any, classes: Sequence[str]) -> str:
@@ -173,7 +172,7 @@ def _point(gathered: Gathered, benchmark: Artifact) -> List[Tuple[str, str, floa
     converted = gathered.find("convert", model=model, recipe=recipe)
     size = converted.number("size_bytes") if converted else None
     right = benchmark.number("balanced_accuracy")
-    if size is None or right is None or benchmark.axis("runtime") != "tflite-cpu":
+    if size is None or right is None or benchmark.axis("runtime") != TFLITE:
         return []
     return [(model, recipe, size["value"] / 1e6, right)]
 
@@ -213,4 +212,4 @@ def as_svg(figure: Any, salt: str) -> str:
     file = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "coralline-%s" % salt}):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return re.sub(r"(font: [\d.]+px )[^;\"]*", r"\g<1>" + FONT, file.getvalue())
+    return re.sub(r'(<text style="[^"]*font: [\d.]+px )[^;"]*', r"\g<1>" + FONT, file.getvalue())

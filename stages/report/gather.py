@@ -28,7 +28,8 @@ RECIPES = (
     "qat-int8-paper",
     "qat-int8",
 )  # from the largest to the smallest
-RUNTIMES = ("keras-cpu", "keras-gpu", "tflite-cpu", "litert-cpu", "edgetpu")
+TFLITE, LITERT = "tflite-cpu", "litert-cpu"  # take the same files, with kernels of their own
+RUNTIMES = ("keras-cpu", "keras-gpu", TFLITE, LITERT, "edgetpu")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Tuple
 from scipy import stats
 
 from stages.report.evaluated import evaluated, is_simulated, metric, runtime_cell
-from stages.report.gather import KERAS
+from stages.report.gather import KERAS, LITERT, TFLITE
 from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, measured, word
 
 if TYPE_CHECKING:
@@ -102,10 +102,10 @@ def _before(gathered: Gathered, after: Artifact) -> Optional[Artifact]:
     model, recipe = after.axis("model"), after.axis("recipe")
     if recipe == KERAS:
         return None
-    if after.axis("runtime") in ("edgetpu", "litert-cpu"):
-        return gathered.find("benchmark", model=model, recipe=recipe, runtime="tflite-cpu")
+    if after.axis("runtime") in ("edgetpu", LITERT):
+        return gathered.find("benchmark", model=model, recipe=recipe, runtime=TFLITE)
     keras = gathered.find("benchmark", model=model, recipe=KERAS)
-    float32 = gathered.find("benchmark", model=model, recipe=FLOAT32, runtime="tflite-cpu")
+    float32 = gathered.find("benchmark", model=model, recipe=FLOAT32, runtime=TFLITE)
     if recipe == FLOAT32 or is_simulated(after):
         return keras
     return gathered.find("qat", model=model, recipe=recipe) or float32 or keras

@@ -33,6 +33,11 @@ def hosts(artifacts: Iterable[Artifact]) -> List[Host]:
     )
 
 
+def label(artifact: Artifact, artifacts: Iterable[Artifact]) -> str:
+    """Name the machine that measured one of several artifacts."""
+    return next(host.label for host in hosts(artifacts) if host.measured(artifact))
+
+
 def together(one: Artifact, other: Optional[Artifact]) -> bool:
     """Whether two were measured on one machine."""
     return other is not None and identity(one) == identity(other)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Dict, List
 
+from stages.report.gather import TFLITE
 from stages.report.hosts import hosts, together
-from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, measured
+from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, measured, numbered
 from stages.report.tables import MILLISECONDS, axes, count
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ COLUMNS = (
 def latencies(gathered: Gathered) -> List[Table]:
     """One table for each machine, named `latency`, `latency-2`, ...; an empty one where nothing was measured."""
     found = hosts(gathered.of("benchmark"))
-    return [_of_host(gathered, host, place) for place, host in enumerate(found, start=1)] or [_empty(NAME, TITLE)]
+    return [_of_host(gathered, host, place) for place, host in enumerate(found)] or [_empty(NAME, TITLE)]
 
 
 def _of_host(gathered: Gathered, host: Host, place: int) -> Table:
-    table = _empty(NAME if place == 1 else "%s-%d" % (NAME, place), "%s on %s" % (TITLE, host.label))
+    table = _empty(numbered(NAME, place), "%s on %s" % (TITLE, host.label))
     for artifact in filter(host.measured, gathered.of("benchmark")):
         told = artifact.read_json("latency.json")
         table.rows.append(_row(gathered, artifact, ONE, told, _throughput(artifact)))
@@ -82,11 +83,11 @@ def _once(artifact: Artifact, value: Any) -> Cell:
 
 def _speed_up(gathered: Gathered, artifact: Artifact, metric: str) -> Cell:
     """Compare the median with that of float32 TFLite on the CPU of the same machine."""
-    reference = gathered.find("benchmark", model=artifact.axis("model"), recipe="float32", runtime="tflite-cpu")
+    reference = gathered.find("benchmark", model=artifact.axis("model"), recipe="float32", runtime=TFLITE)
     if reference is None or not together(artifact, reference):
         return NOT_APPLICABLE
     one, other = artifact.number(metric), reference.number("%s_p50_ms" % ONE)
     if one is None or other is None:
         return NOT_APPLICABLE
-    how = "p50 of float32 on tflite-cpu, %.2f ms, over that of this row" % other["value"]
+    how = "p50 of float32 on %s, %.2f ms, over that of this row" % (TFLITE, other["value"])
     return derived(other["value"] / one["value"], "{:.2f}", how)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Iterable, List, Tuple
+from typing import TYPE_CHECKING, Iterable, List, Sequence, Tuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 HEADER = "time_s,power_w"
 LARGEST_BYTES = 64 * 2**20  # three million samples; a run of an hour at 500 a second has fewer
-NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 LARGEST_POWER_W = 1e6
 GUARD_S = 10.0  # around a step: a container comes and goes, and a processor cools down
 FEWEST_IDLE = 30
@@ -50,7 +50,7 @@ class Readings:
 
 @dataclass(frozen=True)
 class Idle:
-    """Power while no step ran: mean, spread of single samples, and by how much the mean wanders."""
+    """Power before the first step and after the last: mean, spread of single samples, by how much the mean wanders."""
 
     mean_w: float
     spread_w: float
@@ -110,26 +110,37 @@ def _samples(lines: List[str]) -> Iterable[Span]:
         yield time_s, power_w
 
 
-def idle(readings: Readings, busy: Iterable[Span]) -> Idle:
-    """Find the power of the samples that are farther than `GUARD_S` from every busy span.
+def idle(readings: Readings, busy: Sequence[Span]) -> Idle:
+    """Find the power of the samples before the first and after the last step of the log, `GUARD_S` away from any.
+
+    Between two steps images may be built, and attempts fail that no record tells of: none of that is idle.
 
     Raises:
         InputError: there are fewer than `FEWEST_IDLE`.
     """
     quiet = np.ones(len(readings.time_s), bool)
-    for begin_s, end_s in busy:
+    for begin_s, end_s in [*busy, *_whole([span for span in busy if _is_logged(readings, span)])]:
         low, high = np.searchsorted(readings.time_s, (begin_s - GUARD_S, end_s + GUARD_S))
         quiet[low:high] = False
     power_w = readings.power_w[quiet]
     if len(power_w) < FEWEST_IDLE:
         raise _wrong(
             "has %d idle samples, %d are needed" % (len(power_w), FEWEST_IDLE),
-            "let it log for a minute before the run and after it; idle is what is %g s away from every step" % GUARD_S,
+            "let it log for a minute before the first step and after the last, %g s away from any" % GUARD_S,
         )
     spread = float(power_w.std(ddof=1))
     parts = [part.mean() for part in np.array_split(power_w, PARTS)]
     wander = max(float(np.std(parts, ddof=1)), spread / math.sqrt(len(power_w)))
     return Idle(float(power_w.mean()), spread, wander, len(power_w))
+
+
+def _is_logged(readings: Readings, span: Span) -> bool:
+    return bool(readings.time_s[0] <= span[1] and span[0] <= readings.time_s[-1])
+
+
+def _whole(spans: Sequence[Span]) -> List[Span]:
+    """Return the one span from the first beginning to the last end, if there are any."""
+    return [(min(begin_s for begin_s, _ in spans), max(end_s for _, end_s in spans))] if spans else []
 
 
 def measure(readings: Readings, quiet: Idle, window: Span, runs: int) -> Measured:

@@ -48,10 +48,9 @@ class Content:
         """What the report is about, in one line."""
         return "Coralline report: %s" % ", ".join(self.gathered.models)
 
-    @property
-    def latencies(self) -> List[Table]:
-        """The tables of latency: one for each machine that measured."""
-        return [table for name, table in self.tables.items() if name.split("-")[0] == "latency"]
+    def named(self, wanted: str) -> List[Table]:
+        """Find the tables of a name: of durations and energies there is one for each machine that measured."""
+        return [table for name, table in self.tables.items() if name.split("-")[0] == wanted]
 
     @property
     def drawings(self) -> List[Drawing]:
@@ -80,7 +79,8 @@ def html(content: Content) -> str:
         HERE / "page.html.j2",
         **content.described(),
         tables=content.tables,
-        latencies=content.latencies,
+        latencies=content.named("latency"),
+        energies=content.named("energy"),
         scatter=content.scatter,
         confusions=content.confusions,
         curves=content.curves,
@@ -95,7 +95,7 @@ def text(content: Content) -> str:
     for name in SECTIONS:
         if name in OPTIONAL and not content.tables[name].rows:
             continue
-        for table in content.latencies if name == "latency" else [content.tables[name]]:
+        for table in content.named(name):
             parts += ["## %s" % table.title, *_before(name, told), markdown.table(table)]
         parts += _after(name, content, told)
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -76,6 +76,11 @@ NONE = "\u2013"  # an en dash
 NOT_APPLICABLE = Cell(NONE, -1.0, title="does not apply")
 
 
+def numbered(name: str, place: int) -> str:
+    """Name one of several of a kind, counted from 0: the first alone has no number."""
+    return "%s-%d" % (name, place + 1) if place else name
+
+
 def word(text: Optional[str]) -> Cell:
     """Return a cell that names something."""
     return Cell(text or NONE, text or "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional
 
 from stages.report.evaluated import evaluated, metric, runtime_cell
-from stages.report.gather import KERAS
+from stages.report.gather import KERAS, TFLITE
 from stages.report.hosts import hosts
 from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, measured, predicted, word
 
@@ -40,8 +40,8 @@ def headline(gathered: Gathered) -> Table:
     places = [(model, recipe) for model in gathered.models for recipe in gathered.recipes(model)]
     cpus = _hosts(gathered, [Where(model, recipe, _cpu(gathered, model, recipe)) for model, recipe in places])
     tpus = _hosts(gathered, [Where(model, recipe, EDGE_TPU) for model, recipe in places])
-    files = ["balanced accuracy", "size, KB", "saved, %", "ratio", *_medians(cpus)]
-    compiled = ["size, KB", "balanced accuracy", *_medians(tpus)]
+    files = ["balanced accuracy", "size, KB", "saved, %", "ratio", *medians(cpus)]
+    compiled = ["size, KB", "balanced accuracy", *medians(tpus)]
     table = Table(
         "headline",
         "Results",
@@ -59,10 +59,10 @@ def headline(gathered: Gathered) -> Table:
                 _of_benchmark(table, gathered, on_cpu, "balanced_accuracy", FRACTION),
                 size,
                 *_against_float32(gathered, model, recipe),
-                *_by_host(_of_benchmark(table, gathered, on_cpu, "latency_p50_ms", MILLISECONDS), cpus),
+                *by_host(_of_benchmark(table, gathered, on_cpu, "latency_p50_ms", MILLISECONDS), cpus),
                 _compiled_size(table, gathered, model, recipe),
                 _of_benchmark(table, gathered, on_tpu, "balanced_accuracy", FRACTION),
-                *_by_host(_on_tpu(table, gathered, on_tpu), tpus),
+                *by_host(_on_tpu(table, gathered, on_tpu), tpus),
             ]
         )
     return table
@@ -113,12 +113,12 @@ def _hosts(gathered: Gathered, places: List[Where]) -> List[Host]:
     return hosts(artifact for artifact in found if artifact is not None)
 
 
-def _medians(found: List[Host]) -> List[str]:
-    """Name the columns of median latencies: one, or one for each machine."""
+def medians(found: List[Host]) -> List[str]:
+    """Name the columns of median latencies: one, or one for each machine that measured."""
     return ["p50, ms"] if len(found) < 2 else ["p50, ms, %s" % host.label for host in found]
 
 
-def _by_host(cell: Cell, found: List[Host]) -> List[Cell]:
+def by_host(cell: Cell, found: List[Host]) -> List[Cell]:
     """Put a measured duration into the column of its machine; what is no measurement is the same for all."""
     if len(found) < 2:
         return [cell]
@@ -129,7 +129,7 @@ def _by_host(cell: Cell, found: List[Host]) -> List[Cell]:
 def _cpu(gathered: Gathered, model: str, recipe: str) -> str:
     """Name the runtime that stands for the CPU; Keras may have been measured on a GPU only."""
     if recipe != KERAS:
-        return "tflite-cpu"
+        return TFLITE
     gpu_only = gathered.find("benchmark", model=model, recipe=recipe, runtime="keras-cpu") is None
     return "keras-gpu" if gpu_only and gathered.find("benchmark", model=model, runtime="keras-gpu") else "keras-cpu"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
-from stages.report.gather import KERAS
+from stages.report.gather import KERAS, TFLITE
 from stages.report.hosts import together
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _summary(gathered: Gathered, model: str) -> Optional[Dict[str, str]]:
 
 
 def _on_cpu(gathered: Gathered, model: str, recipe: str) -> Optional[Artifact]:
-    return gathered.find("benchmark", model=model, recipe=recipe, runtime="tflite-cpu")
+    return gathered.find("benchmark", model=model, recipe=recipe, runtime=TFLITE)
 
 
 def _pair(one: Optional[Artifact], other: Optional[Artifact], metric: str) -> Optional[Tuple[float, float]]:

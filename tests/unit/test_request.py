@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coralline import graph, request
+from coralline import catalogue, graph, request
 from coralline.errors import ProfileError
 
 if TYPE_CHECKING:
@@ -136,6 +136,11 @@ def test_a_tdp_is_told_to_every_stage_that_asks_for_it() -> None:
         ("cpu=much", "--tdp cpu = 'much' is not possible"),
         ("cpu=-1", "--tdp cpu = -1.0 is not possible"),
         ("cpu=nan", "--tdp cpu = nan is not possible"),
+        ("cpu=0", "--tdp cpu = 0 is no TDP"),
+        ("cpu=65,cpu=70", "--tdp cpu is given twice"),
+        ("cpu=65,", "'' is not DEVICE=WATTS"),
+        (",", "'' is not DEVICE=WATTS"),
+        ("", "'' is not DEVICE=WATTS"),
     ],
 )
 def test_a_tdp_that_is_none_is_refused(words: str, told: str) -> None:
@@ -156,6 +161,21 @@ def test_a_meters_log_is_read_by_the_report_and_part_of_its_key_alone(tmp_path: 
     readers = {step.spec.name for step in steps.values() if "meter" in step.externals}
     assert not readers & {"dataset", "train", "convert", "benchmark"}
     assert "meter" not in graph.draw(request.make(model="inceptionv3"))["report"].externals
+
+
+def test_what_the_meter_feeds_is_told_to_every_stage_that_reads_its_file(tmp_path: Path) -> None:
+    log = tmp_path / "power.csv"
+    log.write_text("time_s,power_w\n")
+    asked = request.make(model="inceptionv3", meter=str(log), meter_on="edgetpu")
+    readers = {
+        name
+        for name, spec in catalogue.specs().items()
+        if any(one.external == "meter" for variant in spec.variants for one in variant.inputs.values())
+    }
+    assert readers == {"report", "paper"}
+    assert {name: asked.values[f"{name}.meter_on"] for name in readers} == dict.fromkeys(readers, "edgetpu")
+    assert "without --meter" in refused(model="inceptionv3", meter_on="edgetpu").message
+    assert "'cpu'" in refused(model="inceptionv3", meter=str(log), meter_on="cpu").message
 
 
 @pytest.mark.parametrize("option", ["init", "meter"])

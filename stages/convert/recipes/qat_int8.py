@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Tuple
 
 from stages.contract import InputError
@@ -15,7 +14,7 @@ from stages.tflite.model import read_model
 if TYPE_CHECKING:
     from stages.convert.ranges import Ranges
 
-LARGEST = 3e38  # float32 ends there
+LARGEST = 3e38  # float32 ends there; no comparison holds for NaN
 
 
 def convert(source: Source) -> Converted:
@@ -39,13 +38,16 @@ def _ranges(told: Any, flatbuffer: bytes) -> Ranges:
 def _range(one: Any, maker: str) -> Tuple[float, float]:
     if not isinstance(one, dict) or one.get("operator") != maker:
         raise _wrong("a range of %s was expected, found %.60r" % (maker or "the image", one))
-    low, high = one.get("low"), one.get("high")
-    for end in (low, high):
-        if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end) or abs(end) > LARGEST:
-            raise _wrong("the range of a %s ends at %.60r" % (maker, end))
+    low, high = _end(one.get("low"), maker), _end(one.get("high"), maker)
     if not low <= high:
         raise _wrong("a range of %s is empty: %r to %r" % (maker, low, high))
-    return float(low), float(high)
+    return low, high
+
+
+def _end(told: Any, maker: str) -> float:
+    if isinstance(told, bool) or not isinstance(told, (int, float)) or not abs(told) <= LARGEST:
+        raise _wrong("a range of %s ends at %.60r" % (maker, told))
+    return float(told)
 
 
 def _length(told: Any) -> int:

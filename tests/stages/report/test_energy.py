@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from synthetic_run import SPEEDS, STARTED_S, Run
+from htmlpage import Page
+from synthetic_run import HOST, SPEEDS, STARTED_S, Run
 
 from stages.report import __main__ as stage
 from stages.report import energy, tdp
@@ -64,8 +65,6 @@ def log_power(run: Run, watts: dict[tuple[float, float], float], *, idle_w: floa
         ("cpu", "Intel(R) Xeon(R) CPU E5-2690 v4 @ 2.60GHz", 135),
         ("cpu", "Intel(R) N100", 6),
         ("cpu", "AMD Ryzen 7 PRO 5850U with Radeon Graphics", 15),
-        ("cpu", "Raspberry Pi 4 Model B Rev 1.4", 3.06),
-        ("cpu", "Raspberry Pi 5 Model B Rev 1.0", 4.08),
         ("gpu", "NVIDIA A100-SXM4-80GB", 400),
         ("gpu", "NVIDIA A100-PCIE-40GB", 250),
         ("gpu", "NVIDIA A100 80GB PCIe", 300),
@@ -83,10 +82,19 @@ def test_a_processor_is_found_by_the_words_of_its_name(kind: str, name: str, wat
 
 @pytest.mark.parametrize(
     "name",
-    ["AMD EPYC", "AMD EPYC 7763X", "Intel(R) Core(TM) i7-8700K CPU @ 3.70GHz", "AMD Ryzen 7 5800X3D", "x86_64", ""],
+    [
+        *("AMD EPYC", "AMD EPYC 7763X", "Intel(R) Core(TM) i7-8700K CPU @ 3.70GHz", "AMD Ryzen 7 5800X3D"),
+        *("Raspberry Pi 5 Model B Rev 1.0", "x86_64", ""),
+    ],
 )
 def test_a_relative_of_a_known_processor_is_unknown(name: str) -> None:
     assert tdp.look_up("cpu", name) is None
+
+
+@pytest.mark.parametrize("name", ["NVIDIA A100-SXM4-40GB MIG 1g.5gb", "NVIDIA H200 MIG 1g.18gb"])
+def test_a_slice_of_a_gpu_has_not_the_tdp_of_the_whole(name: str) -> None:
+    assert tdp.look_up("gpu", name.partition(" MIG")[0]) is not None
+    assert tdp.look_up("gpu", name) is None
 
 
 def test_every_entry_of_the_table_has_a_source_and_finds_itself() -> None:
@@ -127,19 +135,24 @@ def test_an_unknown_processor_has_no_energy_and_says_what_to_do(run: Run, tmp_pa
 
 
 def test_a_meter_measures_the_window_of_the_timed_runs(run: Run, tmp_path: Path) -> None:
-    edit_latency(run, "benchmark.inceptionv3.ptq-int8.tflite-cpu", runs=123, window=window(4, 6))
+    runs = timed(run, "benchmark.inceptionv3.ptq-int8.tflite-cpu", 4, 6)
     log_power(run, {(3, 7): 4.0})
     one = found(run, tmp_path / "out")[ROW]
     assert one.measured is not None
-    assert one.measured.energy_mj == pytest.approx(1000 * 2.5 * 2 / 123, rel=1e-3)
+    assert one.measured.energy_mj == pytest.approx(1000 * 2.5 * 2 / runs, rel=1e-3)
 
 
-def window(begin: float, end: float) -> dict[str, float]:
-    return {"begin_s": STARTED_S + begin, "end_s": STARTED_S + end}
+def timed(run: Run, name: str, begin: float, end: float) -> int:
+    """Give a benchmark a window in seconds from its start, with as many runs as it holds; return how many."""
+    numbers = json.loads((run.inputs[name] / "record.json").read_text())["numbers"]
+    mean = next(one["value"] for one in numbers if one["metric"] == "latency_mean_ms")
+    runs = round(1000 * (end - begin) / mean)
+    edit_latency(run, name, runs=runs, window={"begin_s": STARTED_S + begin, "end_s": STARTED_S + end})
+    return runs
 
 
 def test_work_of_other_steps_is_not_taken_for_idle(run: Run, tmp_path: Path) -> None:
-    edit_latency(run, "benchmark.inceptionv3.ptq-int8.tflite-cpu", window=window(4, 6))
+    timed(run, "benchmark.inceptionv3.ptq-int8.tflite-cpu", 4, 6)
     log_power(run, {(0, 12.5): 4.0})  # the whole step, in which the meter sees accuracy being measured too
     one = found(run, tmp_path / "out")[ROW]
     assert one.measured is not None
@@ -148,25 +161,53 @@ def test_work_of_other_steps_is_not_taken_for_idle(run: Run, tmp_path: Path) -> 
 
 def test_a_window_that_was_not_metered_says_so(run: Run, tmp_path: Path) -> None:
     log_power(run, {})
-    edit_latency(run, "benchmark.inceptionv3.float32.tflite-cpu", window=window(10_000, 10_009))
-    edit_latency(run, "benchmark.inceptionv3.ptq-int8.edgetpu", window=window(4, 4.001))
+    timed(run, "benchmark.inceptionv3.float32.tflite-cpu", 10_000, 10_009)
     rows = found(run, tmp_path / "out")
     assert "not above idle" in rows[ROW].why_not
     assert "does not cover" in rows["inceptionv3", "float32", "tflite-cpu"].why_not
-    assert "clock was set" in rows["inceptionv3", "ptq-int8", "edgetpu"].why_not
+
+
+@pytest.mark.parametrize(
+    ("share", "told"), [(0.98, "clock was set"), (0.995, ""), (1.005, ""), (1.02, "clock was set")]
+)
+def test_a_window_that_is_not_as_long_as_its_runs_is_refused(run: Run, tmp_path: Path, share: float, told: str) -> None:
+    name = "benchmark.inceptionv3.ptq-int8.tflite-cpu"
+    runs = timed(run, name, 4, 6)
+    edit_latency(
+        run, name, window={"begin_s": STARTED_S + 4, "end_s": STARTED_S + 4 + share * runs * SPEEDS["ptq-int8"] / 1000}
+    )
+    log_power(run, {(0, 12.5): 4.0})
+    one = found(run, tmp_path / "out")[ROW]
+    assert told in one.why_not
+    assert (one.measured is None) == bool(told)
+
+
+def test_energies_of_two_machines_share_no_table(run: Run, tmp_path: Path) -> None:
+    other = {**HOST, "cpu_model": "Other CPU", "fingerprint": 2 * "89abcdef"}
+    run.edit("benchmark.inceptionv3.ptq-int8.edgetpu", host=other)
+    step = run.step(tmp_path / "out")
+    stage.main(step)
+    page, text = ((step.out / name).read_text() for name in ("report.html", "report.md"))
+    ids = Page(page).ids
+    assert len(ids) == len(set(ids))
+    assert {"energy", "energy-2"} <= set(ids)
+    for machine in ("Example CPU 9000", "Other CPU"):
+        assert f"## Energy of one inference on {machine}, 2 cores" in text
+    made = energy.tables(energy.energies(step, gather(step)))
+    assert [len(table.rows) for table in made] == [2, 1]
 
 
 def test_a_meter_of_the_stick_says_nothing_of_the_processor(run: Run, tmp_path: Path) -> None:
     log_power(run, {(0, 12.5): 4.0})
     for runtime in ("tflite-cpu", "edgetpu"):
-        edit_latency(run, f"benchmark.inceptionv3.ptq-int8.{runtime}", window=window(4, 6))
+        timed(run, f"benchmark.inceptionv3.ptq-int8.{runtime}", 4, 6)
     rows = found(run, tmp_path / "out", meter_on="edgetpu")
     assert (rows[ROW].measured, rows[ROW].why_not) == (None, "the meter feeds the Edge TPU alone")
     assert rows["inceptionv3", "ptq-int8", "edgetpu"].measured is not None
 
 
 def test_a_proxy_never_looks_like_a_measurement(run: Run, tmp_path: Path) -> None:
-    edit_latency(run, "benchmark.inceptionv3.ptq-int8.edgetpu", window=window(4, 6))
+    timed(run, "benchmark.inceptionv3.ptq-int8.edgetpu", 4, 6)
     log_power(run, {(0, 12.5): 4.0})
     step = run.step(tmp_path / "out")
     stage.main(step)
@@ -184,7 +225,7 @@ def test_a_proxy_never_looks_like_a_measurement(run: Run, tmp_path: Path) -> Non
 
 
 def test_energies_are_numbers_of_the_record(run: Run, tmp_path: Path) -> None:
-    edit_latency(run, "benchmark.inceptionv3.ptq-int8.tflite-cpu", window=window(4, 6))
+    timed(run, "benchmark.inceptionv3.ptq-int8.tflite-cpu", 4, 6)
     log_power(run, {(0, 12.5): 4.0})
     step = run.step(tmp_path / "out", cpu_tdp_w=100.0)
     stage.main(step)

@@ -78,6 +78,21 @@ def test_noise_widens_the_interval_by_as_much_as_it_moves_the_energy() -> None:
     assert 0.5 < np.std(off) < 1.3
 
 
+def test_what_happens_between_two_steps_is_not_idle() -> None:
+    time_s = np.arange(3000) / 10
+    building = (time_s > 120) & (time_s < 160)  # an image, or an attempt that failed, far from both steps
+    found = meter.idle(meter.Readings(time_s, np.where(building, BUSY_W, IDLE_W)), [(90, 100), (180, 200)])
+    assert (found.mean_w, found.wander_w) == (IDLE_W, 0.0)
+    assert abs(found.samples - 10 * (80 + 90)) <= 2
+
+
+def test_a_step_before_the_log_leaves_the_time_until_the_next_one_idle() -> None:
+    time_s = np.arange(1000.0, 1100.0, 0.1)
+    readings = meter.Readings(time_s, np.full(len(time_s), IDLE_W))
+    assert abs(meter.idle(readings, [(10, 20), (1050, 1090)]).samples - 10 * 40) <= 2
+    assert abs(meter.idle(readings, [(10, 996), (1050, 1090)]).samples - 10 * (40 - 6)) <= 2
+
+
 def test_idle_is_what_is_far_from_every_step() -> None:
     readings = stepped()
     found = meter.idle(readings, [(BEGIN, END)])
@@ -130,6 +145,7 @@ def test_a_gap_in_a_window_is_not_bridged() -> None:
         ("time_s,power_w\n1,2,3\n", "line 2"),
         ("time_s,power_w\n1,2\n\n3,4\n", "line 3"),
         ("time_s,power_w\n1,nan\n", "line 2"),
+        ("time_s,power_w\n1,.\n", "line 2"),
         ("time_s,power_w\n1e99,1\n1_0,1\n", "line 3"),
         ("time_s,power_w\n1,1e7\n", "line 2 is out of range"),
         ("time_s,power_w\n1,2\n1,3\n", "line 3: time does not increase"),
@@ -155,7 +171,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 
 
 def test_spaces_windows_line_ends_a_byte_order_mark_and_a_missing_last_end_are_fine(tmp_path: Path) -> None:
-    found = meter.read(written(tmp_path, "\ufefftime_s, power_w\r\n1.5, -0.25\r\n2.5e0, +3."))
+    found = meter.read(written(tmp_path, "\ufefftime_s, power_w\r\n1.5, -.25\r\n2.5e0, +3."))
     assert found.time_s.tolist() == [1.5, 2.5]
     assert found.power_w.tolist() == [-0.25, 3.0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ from synthetic_run import HOST, NO_COMPILER, SIZES, SPEEDS, Run
 from stages.contract import InputError
 from stages.report import __main__ as stage
 from stages.report import doctor, edgetpu, handovers, tables, words
+from stages.report.figures import FONT
 from stages.report.gather import gather
 from stages.report.latencies import latencies
 
@@ -376,6 +378,15 @@ def test_hostile_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:
     assert "<img" not in text(step, "report.md")
     for figure in (step.out / "figures").glob("*.svg"):
         assert not re.search("<script|<img", figure.read_text())
+
+
+def test_a_class_that_looks_like_a_font_keeps_its_name(tmp_path: Path) -> None:
+    nasty = ('style="font: 1px x', "font: 2px y", "font: 3px z")
+    step = made(Run(tmp_path, classes=nasty, tests=3).whole("inceptionv3"), tmp_path / "out")
+    for figure in (step.out / "figures").glob("confusion-*.svg"):
+        found = re.findall(r'<text style="[^"]*font: [\d.]+px ([^;"]*)[^>]*>([^<]*)<', figure.read_text())
+        assert set(nasty) <= {html.unescape(text) for _, text in found}
+        assert {font for font, _ in found} == {FONT}
 
 
 def test_many_classes_stay_readable(tmp_path: Path) -> None:

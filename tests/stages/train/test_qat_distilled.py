@@ -174,7 +174,7 @@ def test_ranges_of_another_graph_are_refused(distilled: Distilled) -> None:
     told = distilled.described["ranges"]
     other = next(place for place, one in enumerate(told) if one["operator"] != told[1]["operator"])
     told[1], told[other] = told[other], told[1]
-    with pytest.raises(InputError, match="a range of .* was expected"):
+    with pytest.raises(InputError, match=r"a range of .* was expected"):
         as_file(distilled)
 
 
