@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING, Any, Dict
 import numpy as np
 from tensorflow.lite.tools import flatbuffer_utils
 
-from stages.convert.constants import own_buffer
+from stages.convert.constants import BIAS, WEIGHTED, own_buffer
 from stages.convert.walk import Reference, Walk
 from stages.tflite.model import read_model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CORRECTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-BIAS = 2  # which input of these operators
 ROUNDS = 3  # a fused ReLU hides a part of each step; the rest is taken in the next round
 INT8, INT32 = np.iinfo(np.int8), np.iinfo(np.int32)
 
@@ -34,7 +32,7 @@ def correct_biases(content: bytes, flatbuffer: bytes, pixels: NDArray[np.uint8])
     walk, reference = Walk(content, pixels), Reference(flatbuffer, pixels)
     for place, operator in enumerate(walk.operators):
         walk.run(operator)
-        if walk.name(operator) in CORRECTED and len(operator.inputs) > BIAS and operator.inputs[BIAS] >= 0:
+        if walk.name(operator) in WEIGHTED and len(operator.inputs) > BIAS and operator.inputs[BIAS] >= 0:
             wanted = reference.values(walk.tensor_name(int(operator.outputs[0])))
             if wanted is not None:
                 _correct(walk, operator, wanted)
@@ -66,7 +64,7 @@ def _biases(content: bytes) -> Dict[bytes, NDArray[np.float64]]:
     graph = read_model(content).main
     found: Dict[bytes, NDArray[np.float64]] = {}
     for operator in graph.operators:
-        if operator.name in CORRECTED and len(operator.inputs) > BIAS and operator.inputs[BIAS] >= 0:
+        if operator.name in WEIGHTED and len(operator.inputs) > BIAS and operator.inputs[BIAS] >= 0:
             bias = graph.tensors[operator.inputs[BIAS]]
             steps = np.frombuffer(bias.data, "<i4").astype(np.float64)
             found[graph.tensors[operator.outputs[0]].name.encode()] = steps * np.asarray(bias.scales, np.float64)

@@ -1,9 +1,12 @@
-"""Constants of a TFLite file in its object form, made an operator's own before they are changed."""
+"""Constants of a TFLite file: which operators have weights and where, and how to make one an operator's own."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
+
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+KERNEL, BIAS = 1, 2  # which inputs of these operators
 
 
 def own_buffer(model: Any, operator: Any, place: int) -> Any:

@@ -14,13 +14,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.tools import flatbuffer_utils
 
-from stages.convert.constants import own_buffer
+from stages.convert.constants import BIAS, KERNEL, WEIGHTED, own_buffer
 from stages.tflite.model import Operator, Tensor, read_model
 from stages.tflite.options import SAME
 
 BITS = 8
-KERNEL, BIAS = 1, 2
-TRAINED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 LEAST_LIMIT = 1e-12  # a channel whose weights are all zero has no range
 ACTIVATIONS: Dict[int, Callable[[Any], Any]] = {  # enum ActivationFunctionType
     0: lambda values: values,
@@ -62,7 +60,7 @@ class Simulation:
 
     def __init__(self, flatbuffer: bytes, content: bytes) -> None:
         self._flatbuffer, self._graph = flatbuffer, read_model(flatbuffer).main
-        known = {*SIMPLE, *WINDOWED, *TRAINED, "CONCATENATION", "MEAN", "RESHAPE"}
+        known = {*SIMPLE, *WINDOWED, *WEIGHTED, "CONCATENATION", "MEAN", "RESHAPE"}
         unknown = sorted({one.name for one in self._graph.operators} - known)
         if unknown:
             raise UnknownOperatorError(", ".join(unknown))
@@ -70,7 +68,7 @@ class Simulation:
         self._own: Dict[Tuple[int, int], Any] = {  # (operator, input) -> variable
             (place, which): tf.Variable(_values(self._graph.tensors[operator.inputs[which]]))
             for place, operator in enumerate(self._graph.operators)
-            if operator.name in TRAINED
+            if operator.name in WEIGHTED
             for which in (KERNEL, BIAS)
             if which < len(operator.inputs) and operator.inputs[which] >= 0
         }
@@ -84,10 +82,14 @@ class Simulation:
     def weighted(self) -> List[Weighted]:
         """All operators with variables."""
         return [
-            Weighted(one.name, self._graph.tensors[one.outputs[0]].name, kernel, self._own.get((place, BIAS)))
+            Weighted(
+                one.name,
+                self._graph.tensors[one.outputs[0]].name,
+                self._own[place, KERNEL],
+                self._own.get((place, BIAS)),
+            )
             for place, one in enumerate(self._graph.operators)
-            for kernel in [self._own.get((place, KERNEL))]
-            if kernel is not None
+            if (place, KERNEL) in self._own
         ]
 
     def __call__(self, pixels: Any) -> Any:
@@ -119,7 +121,7 @@ class Simulation:
 
     def _run(self, place: int, operator: Operator, entries: List[Any]) -> Any:
         name, told = operator.name, operator.options
-        if name in TRAINED:
+        if name in WEIGHTED:
             return self._weighted(place, operator, entries[0])
         if name in WINDOWED:
             window, strides = (told["filter_y"], told["filter_x"]), (told["stride_y"], told["stride_x"])
@@ -161,7 +163,7 @@ def _rounded_kernel(kernel: Any, *, per_channel: bool = False) -> Any:
 def _limits(content: bytes) -> Dict[str, Tuple[float, float]]:
     """Real values of the lowest and the highest int8 value, by the name of the tensor; none for weights."""
     graph = read_model(content).main
-    weights = {index for one in graph.operators if one.name in TRAINED for index in one.inputs[KERNEL:]}
+    weights = {index for one in graph.operators if one.name in WEIGHTED for index in one.inputs[KERNEL:]}
     return {
         tensor.name: (
             (-128 - tensor.zero_points[0]) * tensor.scales[0],

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any, List
 import numpy as np
 from tensorflow.lite.tools import flatbuffer_utils
 
-from stages.convert.constants import own_buffer
+from stages.convert.constants import BIAS, KERNEL, own_buffer
 from stages.tflite.model import Model, Operator, read_model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-KERNEL, BIAS = 1, 2  # inputs of a depthwise convolution
 MOST = 127
 SPREAD = 31  # weights are 127 to 97: a bias then has steps that are at most 1.31 times as wide. A prime, see `_pattern`
 

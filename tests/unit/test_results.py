@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from coralline import results
+from stages.report.gather import Artifact
+from stages.report.hosts import label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,3 +75,11 @@ def test_a_run_that_measured_nothing_still_has_its_sizes() -> None:
     ((_host, _headers, cells),) = results.tables(rows(record("convert", "float32", HERE, size)))
     assert cells[0][:3] == ["inceptionv3", "float32", "tflite-cpu"]
     assert results.tables([])[0][2] == []
+
+
+def test_a_machine_has_the_name_that_the_report_gives_it() -> None:
+    told = [measured("float32", HERE, 1.0), measured("float16", TWIN, 1.0), measured("dynamic", LARGE, 1.0)]
+    artifacts = [Artifact(Path(), one) for one in told]
+    names = {row["recipe"]: row["host"] for row in rows(*told)}
+    assert names == {one.axis("recipe"): label(one, artifacts) for one in artifacts}
+    assert len(set(names.values())) == 3

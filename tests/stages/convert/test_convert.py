@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from deployed import run
 
 from stages.contract import InputError, Step
 from stages.convert import finetune, greedy, judge, resort, tuned
@@ -101,19 +102,6 @@ def pictures(blobs: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarra
 def truth(inception: Path, pictures: np.ndarray) -> np.ndarray:
     probabilities: np.ndarray = load_trained(inception)[0].predict(as_floats(pictures), verbose=0)
     return probabilities
-
-
-def run(content: bytes, pictures: np.ndarray) -> np.ndarray:
-    interpreter = tf.lite.Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    entry, end = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    rows = []
-    for picture in pictures:
-        interpreter.set_tensor(entry["index"], (as_floats(picture) if entry["dtype"] is np.float32 else picture)[None])
-        interpreter.invoke()
-        rows.append(interpreter.get_tensor(end["index"])[0].astype(np.float32))
-    scale, zero_point = end["quantization"]
-    return (np.stack(rows) - zero_point) * (scale or 1)
 
 
 def test_float32_says_what_the_network_says(made: dict[str, Made], pictures: np.ndarray, truth: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from deployed import run
 
 import stages.network
 from stages.contract import Step
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from numpy.typing import NDArray
 
 SIZE = 32
 BATCHES = 3
@@ -76,19 +76,6 @@ def convert(folder: Path, trained: Path, dataset: Path) -> Step:
     step = Step("convert", "convert", {"recipe": "qat-int8-paper"}, 1, inputs, folder, None, events=io.StringIO())
     main(step)
     return step
-
-
-def run(content: bytes, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    interpreter = tf.lite.Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    entry, end = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    rows = []
-    for picture in pictures:
-        interpreter.set_tensor(entry["index"], (as_floats(picture) if entry["dtype"] is np.float32 else picture)[None])
-        interpreter.invoke()
-        rows.append(interpreter.get_tensor(end["index"])[0].astype(np.float32))
-    scale, zero_point = end["quantization"]
-    return np.asarray((np.stack(rows) - zero_point) * scale, np.float32)
 
 
 @pytest.mark.parametrize(("brightest", "entry"), [(1.0, "uint8"), (0.5, "float32")])
