@@ -36,7 +36,7 @@ def fine_tune(step: Step, flatbuffer: bytes, ranges: Ranges, pixels: NDArray[np.
     """Train the weights of `flatbuffer`, quantised with `ranges`, to say what the file `teacher` says of `pixels`.
 
     Raises:
-        UnknownOperatorError: the graph has an operator that cannot be simulated.
+        UnsimulatedError: the file cannot be simulated.
     """
     simulation = Simulation(flatbuffer, quantise(flatbuffer, ranges))
     tf.config.experimental.enable_op_determinism()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 from stages.convert.bias import absorb
 from stages.convert.finetune import STEPS, fine_tune
 from stages.convert.greedy import search_ranges
-from stages.convert.simulation import UnknownOperatorError
+from stages.convert.steps import UnsimulatedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,8 +88,8 @@ class Resorts:
         told: Dict[str, Any] = {"images": len(pixels), "steps": STEPS}
         try:
             content = fine_tune(self._step, weights, best.ranges, pixels, self._flatbuffer)
-        except UnknownOperatorError as error:
-            return self._left(best, TUNED, told, "it cannot be simulated with %s" % error)
+        except UnsimulatedError as error:
+            return self._left(best, TUNED, told, str(error))
         return self._decided(best, replace(best, content=content, beyond=(*best.beyond, TUNED)), TUNED, told)
 
     def _decided(self, best: Candidate, made: Candidate, what: str, told: Dict[str, Any]) -> Tuple[Candidate, bool]:

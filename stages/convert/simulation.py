@@ -15,6 +15,7 @@ import tensorflow as tf
 from tensorflow.lite.tools import flatbuffer_utils
 
 from stages.convert.constants import BIAS, KERNEL, WEIGHTED, own_buffer
+from stages.convert.steps import Limits, UnsimulatedError, rounding
 from stages.tflite.model import Operator, Tensor, read_model
 from stages.tflite.options import SAME
 
@@ -41,10 +42,6 @@ SIMPLE: Dict[str, Any] = {
 }
 
 
-class UnknownOperatorError(Exception):
-    """The graph has an operator that is not simulated."""
-
-
 @dataclass(frozen=True)
 class Weighted:
     """The variables of one operator, in TFLite's layout; `makes` is the name of its output."""
@@ -56,15 +53,19 @@ class Weighted:
 
 
 class Simulation:
-    """`flatbuffer` is the float graph and `content` the int8 file of it whose ranges are simulated."""
+    """`flatbuffer` is the float graph and `content` the int8 file of it whose ranges are simulated.
+
+    Raises:
+        UnsimulatedError: an operator is not simulated, or the file is not one of this graph.
+    """
 
     def __init__(self, flatbuffer: bytes, content: bytes) -> None:
         self._flatbuffer, self._graph = flatbuffer, read_model(flatbuffer).main
         known = {*SIMPLE, *WINDOWED, *WEIGHTED, "CONCATENATION", "MEAN", "RESHAPE"}
         unknown = sorted({one.name for one in self._graph.operators} - known)
         if unknown:
-            raise UnknownOperatorError(", ".join(unknown))
-        self._limits = _limits(content)
+            raise UnsimulatedError("operators %s" % ", ".join(unknown))
+        self._rounding = rounding(self._graph, content)
         self._own: Dict[Tuple[int, int], Any] = {  # (operator, input) -> variable
             (place, which): tf.Variable(_values(self._graph.tensors[operator.inputs[which]]))
             for place, operator in enumerate(self._graph.operators)
@@ -96,11 +97,11 @@ class Simulation:
         """Compute the outputs of a batch of float images."""
         made: Dict[int, Any] = {self._graph.inputs[0]: pixels}
         for place, operator in enumerate(self._graph.operators):
-            entries = [made[index] if index in made else self._constant(index) for index in operator.inputs]
+            entries = [self._entry(place, which, made) for which in range(len(operator.inputs))]
             values = self._run(place, operator, entries)
             values = ACTIVATIONS[operator.options.get("fused_activation", 0)](values)
-            index = operator.outputs[0]
-            made[index] = self._rounded(index, values) if operator.name != "SOFTMAX" else values
+            limits = self._rounding.made.get(place) if operator.name != "SOFTMAX" else None
+            made[operator.outputs[0]] = _rounded(values, limits)
         return made[self._graph.outputs[0]]
 
     def written(self) -> bytes:
@@ -111,13 +112,13 @@ class Simulation:
             buffer.data = np.frombuffer(variable.numpy().astype("<f4").tobytes(), np.uint8)
         return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
-    def _constant(self, index: int) -> Any:
-        return None if index < 0 else self._rounded(index, _values(self._graph.tensors[index]))
-
-    def _rounded(self, index: int, values: Any) -> Any:
-        """Round to the steps of the tensor of this name in the int8 file, where it has one."""
-        limits = self._limits.get(self._graph.tensors[index].name)
-        return tf.quantization.fake_quant_with_min_max_args(values, *limits, num_bits=BITS) if limits else values
+    def _entry(self, place: int, which: int, made: Dict[int, Any]) -> Any:
+        """Give an input of an operator, a constant or what an earlier one made, in the steps in which it is read."""
+        index = self._graph.operators[place].inputs[which]
+        if index < 0 or (place, which) in self._own:
+            return None  # left out, or weights, which are rounded where they are used
+        values = made[index] if index in made else _values(self._graph.tensors[index])
+        return _rounded(values, self._rounding.taken.get((place, which)))
 
     def _run(self, place: int, operator: Operator, entries: List[Any]) -> Any:
         name, told = operator.name, operator.options
@@ -160,18 +161,8 @@ def _rounded_kernel(kernel: Any, *, per_channel: bool = False) -> Any:
     return quantise(kernel, -limits, limits, BITS, narrow_range=True)
 
 
-def _limits(content: bytes) -> Dict[str, Tuple[float, float]]:
-    """Real values of the lowest and the highest int8 value, by the name of the tensor; none for weights."""
-    graph = read_model(content).main
-    weights = {index for one in graph.operators if one.name in WEIGHTED for index in one.inputs[KERNEL:]}
-    return {
-        tensor.name: (
-            (-128 - tensor.zero_points[0]) * tensor.scales[0],
-            (127 - tensor.zero_points[0]) * tensor.scales[0],
-        )
-        for index, tensor in enumerate(graph.tensors)
-        if tensor.dtype == "int8" and len(tensor.scales) == 1 and index not in weights
-    }
+def _rounded(values: Any, limits: Optional[Limits]) -> Any:
+    return values if limits is None else tf.quantization.fake_quant_with_min_max_args(values, *limits, num_bits=BITS)
 
 
 def _values(tensor: Tensor) -> Any:

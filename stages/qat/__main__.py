@@ -1,4 +1,4 @@
-"""The qat stage: quantisation-aware training from the float checkpoint, in the recipe's way (`ways.py`).
+"""The qat stage: quantisation-aware training from the float checkpoint, in the recipe's way (`ways/`).
 
 What `qat-int8` leaves is a float network again, whose weights do well once they are rounded. They go through the same
 conversion as any others, so its file has the operators of `ptq-int8`, every activation a range, and no float tensor.

@@ -12,7 +12,7 @@ from stages.contract import Step, number
 from stages.images import stratified
 from stages.qat import outputs, processor
 from stages.qat.fit import Training
-from stages.qat.ways import WAYS
+from stages.qat.ways import find_way
 from stages.train import runtime
 from stages.train.checkpoint import Checkpoints, digest_of, fingerprint
 from stages.train.outputs import write_history
@@ -43,7 +43,7 @@ class Job:
         processor.configure(self._step, self._settings)
         teacher, description = load_trained(self._step.inputs["model"])
         self._size = int(description["input_size"])
-        way = WAYS[self._settings.recipe](self._step, teacher, self._observed())
+        way = find_way(self._settings.recipe)(self._step, teacher, self._observed())
         training = Training(self._step, self._settings, way, self._stream("train"))
         trained = training.run(self._stream("validation"), self._checkpoints(way.described))
         outputs.write_model(self._step.out, {**description, **way.described}, trained)

@@ -12,6 +12,7 @@ from stages.benchmark.spec import RUNTIMES
 from stages.benchmark.spec import SPEC as BENCHMARK
 from stages.convert.spec import RECIPES
 from stages.convert.spec import SPEC as CONVERT
+from stages.qat.spec import SPEC as QAT
 from stages.train.spec import SPEC as TRAIN
 
 if TYPE_CHECKING:
@@ -39,6 +40,15 @@ def test_what_only_int8_needs_is_no_code_of_float_recipes(code: Code) -> None:
         own = {path for path in paths(code, recipe) if path.startswith("stages/convert/")}
         assert own - shared == {f"stages/convert/recipes/{recipe}.py"}
     assert {"stages/convert/judge.py", "stages/convert/ranges.py"} <= paths(code, "ptq-int8") - paths(code, "float32")
+
+
+def test_each_way_of_training_for_int8_is_code_of_its_own_recipe_alone(code: Code) -> None:
+    ways = {name.replace("-", "_") for name, recipe in RECIPES.items() if recipe.trained}
+    for recipe in ("qat-int8", "qat-int8-paper"):
+        files = code.of_step(QAT, {"model": "inceptionv3", "recipe": recipe})
+        own = {path.rpartition("/")[2][: -len(".py")] for path in files if path.startswith("stages/qat/ways/")}
+        assert own & ways == {recipe.replace("-", "_")}
+        assert ("stages/convert/simulation.py" in files) == (recipe == "qat-int8")
 
 
 def test_how_a_trained_network_is_quantised_is_no_reason_to_train_it_again(code: Code) -> None:

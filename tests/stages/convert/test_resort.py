@@ -23,7 +23,8 @@ from stages.convert.judge import Judge, predict
 from stages.convert.network import float_flatbuffer
 from stages.convert.resort import SEARCHED, TUNED, Resorts
 from stages.convert.search import Candidate
-from stages.convert.simulation import Simulation, UnknownOperatorError
+from stages.convert.simulation import Simulation
+from stages.convert.steps import UnsimulatedError
 from stages.convert.walk import Reference
 from stages.images import as_floats
 from stages.tflite.model import read_model
@@ -126,7 +127,7 @@ def test_the_simulation_says_what_the_file_says(flatbuffer: bytes, hard: Ranges,
 def test_an_operator_that_cannot_be_simulated_is_named(flatbuffer: bytes) -> None:
     entry = layers.Input((SIZE, SIZE, 3))
     odd = float_flatbuffer(tf.keras.Model(entry, tf.math.exp(layers.Conv2D(2, 3)(entry))))
-    with pytest.raises(UnknownOperatorError, match="EXP"):
+    with pytest.raises(UnsimulatedError, match="EXP"):
         Simulation(odd, flatbuffer)
 
 

@@ -12,8 +12,8 @@ from simulating import SIZE, small
 
 from stages.contract import Step
 from stages.models import build
-from stages.qat.labelled import Labelled
 from stages.qat.stock import ANNOTATED, simulated
+from stages.qat.ways.qat_int8_paper import Labelled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,8 @@ import tensorflow as tf
 from stages.contract import InputError
 from stages.convert.judge import predict
 from stages.convert.network import float_flatbuffer
-from stages.convert.simulation import Simulation, UnknownOperatorError
+from stages.convert.simulation import Simulation
+from stages.convert.steps import UnsimulatedError
 from stages.images import as_floats
 from stages.qat.folded import Pair, UnpairedError, pairs
 from stages.qat.ranging import Ranged, best_ranges
@@ -114,8 +115,8 @@ class Network(tf.keras.Model):  # type: ignore[misc]  # TensorFlow has no types
 def _simulation(flatbuffer: bytes, ranged: Ranged) -> Simulation:
     try:
         return Simulation(flatbuffer, ranged.content)
-    except UnknownOperatorError as error:
-        raise _unsimulated("operators %s" % error) from error
+    except UnsimulatedError as error:
+        raise _unsimulated(str(error)) from error
 
 
 def _paired(model: Any, simulation: Simulation) -> List[Pair]:
@@ -133,3 +134,6 @@ def _copied(model: Any) -> Any:
     copy = tf.keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     return copy
+
+
+WAY = Distilled

@@ -1,11 +1,12 @@
-"""The ways in which recipes train their weights; the only place of this stage that knows recipes by name."""
+"""The ways in which recipes train their weights: each module has its `WAY` and is named after its recipe.
+
+A way is found by its name at run time, so that a changed one is part of the code of its own recipe's steps alone.
+"""
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any, Callable, Dict
-
-from stages.qat.distilled import Distilled
-from stages.qat.labelled import Labelled
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -43,5 +44,8 @@ if TYPE_CHECKING:
             """Judge the network's outputs, one value for each image."""
 
 
-# From the step, the float network and images to observe, uint8 [image, y, x, 3].
-WAYS: Dict[str, Callable[[Step, Any, NDArray[np.uint8]], Way]] = {"qat-int8": Distilled, "qat-int8-paper": Labelled}
+def find_way(recipe: str) -> Callable[[Step, Any, NDArray[np.uint8]], Way]:
+    """Find how a recipe trains: from the step, the float network and images to observe, uint8 [image, y, x, 3]."""
+    module = importlib.import_module("stages.qat.ways.%s" % recipe.replace("-", "_"))
+    way: Callable[[Step, Any, NDArray[np.uint8]], Way] = module.WAY
+    return way
