@@ -22,12 +22,21 @@ VERSION = 1
 def main(step: Step) -> None:
     """Convert by the step's recipe."""
     recipe = load_recipe(step.parameters["recipe"])
+    take_one_core()
     source = Source.read(step, getattr(recipe, "load", load_trained))
     converted: Converted = recipe.convert(source)
     (step.out / "model.tflite").write_bytes(converted.content)
     write_json(step.out / "conversion.json", conversion(source, converted))
     size = number("size_bytes", len(converted.content), "B", runtime="tflite-cpu")
     step.record([size], facts(converted))
+
+
+def take_one_core() -> None:
+    """Let TensorFlow compute with one thread: sums are then added in one order, whatever the number of cores."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def load_recipe(name: str) -> Any:

@@ -16,6 +16,10 @@ with warnings.catch_warnings():
     import tensorflow_model_optimization  # noqa: F401
     from untrained import make_trained
 
+from stages.convert.__main__ import take_one_core
+
+take_one_core()  # as the stage does before anything else: TensorFlow fixes its threads at its first computation
+
 if TYPE_CHECKING:
     from pathlib import Path
 
