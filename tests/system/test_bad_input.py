@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pickle
 import shutil
-from typing import TYPE_CHECKING
+import struct
+import zipfile
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import sown
@@ -42,7 +47,7 @@ WORDS = {
     "weights that are not there": (("all", "--model", MODEL, "--init", "/nowhere.h5"), "does not exist", "path"),
     "a run": (("results", "20990101"), "there is no run yet", "./run all"),
     "an image": (("image.build", "trian"), "no such image 'trian'", "did you mean 'train'?"),
-    "a lock": (("image.lock", "trian"), "no such image 'trian'", "did you mean 'train'?"),
+    "a lock": (("image.lock", "trian"), "no such lock 'trian'", "did you mean 'train'?"),
 }
 
 
@@ -96,10 +101,14 @@ def test_every_bad_image_is_named_with_what_is_wrong_with_it(lab: Lab, tmp_path:
     (data / "train/one/truncated.png").write_bytes(whole[: len(whole) // 2])
     save_png(data / "test/two/grey.png", 1000, grey=True)
     save_png(data / "train/two/large.png", 1001, size=40)
+    (data / "train/one/bomb.png").write_bytes(
+        whole.replace(struct.pack(">II", 32, 32), struct.pack(">II", 60_000, 60_000), 1)
+    )
     text = only_dataset(lab, data, 2)
-    assert "error: dataset: 3 of 27 images cannot be used" in text
+    assert "error: dataset: 4 of 28 images cannot be used" in text
     for name, reason in (
         ("train/one/truncated.png", "trunc"),
+        ("train/one/bomb.png", "60000 x 60000"),
         ("test/two/grey.png", "RGB"),
         ("train/two/large.png", "40 x 40"),
     ):
@@ -108,7 +117,7 @@ def test_every_bad_image_is_named_with_what_is_wrong_with_it(lab: Lab, tmp_path:
     assert "--on-bad-image skip" in text
     done = lab.run("all", "--only", "dataset", "--engine", "local", "--data", str(data), "--on-bad-image", "skip")
     assert "left out" in done.stderr
-    assert lab.records()["dataset"]["facts"]["skipped"] == 3
+    assert lab.records()["dataset"]["facts"]["skipped"] == 4
 
 
 def test_an_empty_class_is_named(lab: Lab, tmp_path: Path) -> None:
@@ -132,6 +141,33 @@ def test_corrupt_weights_are_refused(local: Lab, tmp_path: Path) -> None:
     broken.write_bytes(weights.read_bytes()[:100_000])
     lines = said(lab, "all", *REQUEST, "--engine", "local", "--only", "train", "--init", str(broken), code=2)
     assert "cannot be used" in lines[0]
+
+
+class Loaded:
+    """What a pickle can do when somebody reads it."""
+
+    def __init__(self, trace: Path) -> None:
+        self._trace = trace
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, (f"touch {self._trace}",)
+
+
+@pytest.mark.parametrize("kind", ["pickle", "pickle in an archive", "Lambda layer"])
+def test_weights_that_would_run_something_are_refused(local: Lab, tmp_path: Path, kind: str) -> None:
+    lab, trace = sown(local, tmp_path / "artifacts", "dataset"), tmp_path / "trace"
+    hostile, loaded = tmp_path / ("weights.h5" if kind == "pickle" else "weights.keras"), pickle.dumps(Loaded(trace))
+    layer = {"class_name": "Lambda", "config": {"function": ["os.system", f"touch {trace}"]}}
+    if kind == "pickle":
+        hostile.write_bytes(loaded)
+    else:
+        with zipfile.ZipFile(hostile, "w") as archive:
+            archive.writestr("config.json", json.dumps({"class_name": "Functional", "config": {"layers": [layer]}}))
+            if kind == "pickle in an archive":
+                archive.writestr("model.weights.h5", loaded)
+    lines = said(lab, "all", *REQUEST, "--engine", "local", "--only", "train", "--init", str(hostile), code=2)
+    assert str(hostile.name) in lines[0] or "--init" in lines[0]
+    assert not trace.exists()
 
 
 def test_weights_of_another_model_are_refused(local: Lab, tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from probing import IMAGE, make_job, make_project
 
 from coralline import daemon
 from coralline.catalogue import PROJECT
-from coralline.engines.base import Event, Job
 from coralline.engines.container import KEY_LABEL
 from coralline.engines.docker import DockerEngine
 from coralline.engines.owner import is_gone
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from coralline.engines.base import Event, Job
+
 pytestmark = pytest.mark.skipif(daemon.trouble() is not None, reason=f"no Docker: {daemon.trouble()}")
 
-IMAGE = "report"  # the smallest
 PROBE = """
 import json, os, socket, subprocess, sys, time
 from pathlib import Path
@@ -78,13 +79,7 @@ contract.run(main)
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    project = tmp_path_factory.mktemp("project")
-    shutil.copytree(PROJECT / "docker", project / "docker")
-    (project / "stages" / "probe").mkdir(parents=True)
-    for name in ("__init__.py", "contract.py"):
-        shutil.copy(PROJECT / "stages" / name, project / "stages")
-    (project / "stages" / "probe" / "__main__.py").write_text(PROBE)
-    return project
+    return make_project(tmp_path_factory.mktemp("project"), PROBE)
 
 
 @pytest.fixture(scope="session")
@@ -97,24 +92,7 @@ def engine(project: Path) -> DockerEngine:
 @pytest.fixture
 def job(tmp_path: Path) -> Callable[..., Job]:
     def make(*, memory_bytes: int = 512 << 20, partial: Path | None = None, **parameters: Any) -> Job:
-        data, out = tmp_path / "data", tmp_path / "out"
-        for folder in (data, out):
-            folder.mkdir(exist_ok=True)
-        (data / "file").write_text("seen")
-        return Job(
-            label="probe/x",
-            stage="probe",
-            image=IMAGE,
-            parameters=parameters,
-            threads=1,
-            inputs={"data": data},
-            out=out,
-            partial=partial,
-            log=tmp_path / "logs" / "probe.x.log",
-            memory_bytes=memory_bytes,
-            run_id="test",
-            key=str(tmp_path),
-        )
+        return make_job(tmp_path, memory_bytes=memory_bytes, partial=partial, **parameters)
 
     return make
 
