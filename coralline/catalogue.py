@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     from stages.spec import Spec
 
 PROJECT = Path(__file__).resolve().parent.parent
+ARTIFACTS_VARIABLE = "CORALLINE_ARTIFACTS"
+
+
+def artifacts() -> Path:
+    """Return where the store is: what the user's environment says, or else the project's own folder."""
+    told = os.environ.get(ARTIFACTS_VARIABLE)
+    return Path(told).resolve() if told else PROJECT / "artifacts"
 
 
 @functools.cache

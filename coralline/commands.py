@@ -10,31 +10,28 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline import catalogue, console, parameters, request, runs, session
+from coralline import catalogue, console, parameters, placement, request, runs, session
 from coralline.ending import guarded, print_json
-from coralline.errors import INTERRUPTED, ImageError, NothingToDoError, ProfileError
+from coralline.errors import INTERRUPTED, NothingToDoError, ProfileError
+from coralline.notices import Kind, Notice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from coralline.execute import Ended
-    from coralline.images import Images
     from coralline.plan import Decision
     from stages.spec import Parameter
-
-ARTIFACTS_VARIABLE = "CORALLINE_ARTIFACTS"
 
 
 def run_all(words: Mapping[str, Any]) -> None:
     """Carry out a request and print where the report is."""
     with guarded(debug=words["debug"]):
-        run, ended = _carried_out(words)
-        _end_on_trouble(run, ended)
-        _print_end(run, ended)
+        run, ended = carried_out(words)
+        end_on_trouble(run, ended)
+        print_end(run, ended)
 
 
 def show_parity(words: Mapping[str, Any], *, as_json: bool) -> None:
@@ -42,7 +39,7 @@ def show_parity(words: Mapping[str, Any], *, as_json: bool) -> None:
     from coralline import answers
 
     with guarded(debug=words["debug"]):
-        run, ended = _carried_out({**words, "only": "parity"})
+        run, ended = carried_out({**words, "only": "parity"})
         told = _documents(ended, "parity", "parity.json")
         if as_json and told:
             several = {"schema": "coralline.parities", "version": 1, "parities": told}
@@ -57,12 +54,12 @@ def show_paper(words: Mapping[str, Any], *, as_json: bool) -> None:
     from coralline import answers
 
     with guarded(debug=words["debug"]):
-        run, ended = _carried_out({**words, "only": "paper"})
+        run, ended = carried_out({**words, "only": "paper"})
         for document in _documents(ended, "paper", "paper.json"):
             (print_json if as_json else answers.show_paper)(document)
         _end_without_answer(run, ended, "paper", "there is nothing to set beside the paper")
         if not as_json:
-            _print_end(run, ended)
+            print_end(run, ended)
 
 
 def show_plan(words: Mapping[str, Any], *, as_json: bool) -> None:
@@ -82,8 +79,13 @@ def show_results(name: str | None, *, as_json: bool) -> None:
     from coralline import results
 
     with guarded():
-        setting = session.Setting(artifacts=_artifacts())
+        setting = session.Setting(artifacts=catalogue.artifacts())
         run = runs.load(setting.artifacts, name)
+        if "swept" in run.request:
+            from coralline import farmcommands
+
+            farmcommands.show(run, as_json=as_json)
+            return
         found = results.rows(run, setting.store)
         if as_json:
             print_json({"run": run.id, "rows": found})
@@ -139,7 +141,7 @@ def show_doctor(*, edgetpu: bool, as_json: bool) -> None:
     from coralline.doctor.machine import Machine
 
     with guarded():
-        where = Machine(artifacts=_artifacts(), environ=os.environ)
+        where = Machine(artifacts=catalogue.artifacts(), environ=os.environ)
         found = doctor.prove(where) if edgetpu else doctor.examine(where)
         if as_json:
             print_json(doctor.document(found))
@@ -147,40 +149,6 @@ def show_doctor(*, edgetpu: bool, as_json: bool) -> None:
             print(*doctor.lines(found), sep="\n")
         if code := doctor.exit_code(found, proving=edgetpu):
             raise SystemExit(code)
-
-
-def build_images(names: str, *, debug: bool) -> None:
-    """Build images and print their ids; those of a vendor may be out of reach, unless they were named."""
-    from coralline.engines import HOME
-    from coralline.images import Images
-
-    with guarded(debug=debug):
-        images, watcher = Images(catalogue.PROJECT, HOME / "images"), console.watcher()
-        named = [name for name in names.split(",") if name]
-        try:
-            built = {name: _built(images, name, watcher, must=name in named) for name in named or images.usual()}
-        finally:
-            watcher.close()
-        for name, told in built.items():
-            print(f"{name:20} {told}")
-
-
-def _built(images: Images, name: str, watcher: console.Watcher, *, must: bool) -> str:
-    try:
-        return images.build(name, lambda event: watcher.notify(session.preparing(name, event)))
-    except ImageError as error:
-        if must or not images.is_vendor(name):
-            raise
-        return f"not built: {error.message}"
-
-
-def lock_images(names: str, *, debug: bool) -> None:
-    """Make the locks anew from their requirements and print what changed."""
-    from coralline.images import locks
-
-    with guarded(debug=debug):
-        for row in locks.refresh([n for n in names.split(",") if n], catalogue.PROJECT):
-            print(row)
 
 
 def run_tests(suites: str) -> None:
@@ -198,19 +166,22 @@ def _request(words: Mapping[str, Any]) -> request.Request:
         **{name: words[name] for name in (*names, "edgetpu", "gpus")},
         settings=words["set_"],
         again_from=words["from_"],
+        several=bool(words.get("several")),
     )
 
 
 def _setting(words: Mapping[str, Any]) -> session.Setting:
-    return replace(session.Setting(artifacts=_artifacts()), engine=words["engine"], jobs=_jobs(words["jobs"]))
+    """Read where steps run; with a farm, this process goes on in the farm's environment."""
+    jobs, placed = jobs_of(words["jobs"]), placement.parse(words["on"])
+    if placed.farm is not None:
+        from coralline.farm import entry
+
+        entry.enter(lambda text: console.Plain(sys.stderr).notify(Notice(kind=Kind.NOTE, text=text)))
+    return session.Setting(artifacts=catalogue.artifacts(), engine=words["engine"], jobs=jobs, placement=placed)
 
 
-def _artifacts() -> Path:
-    told = os.environ.get(ARTIFACTS_VARIABLE)
-    return Path(told).resolve() if told else session.Setting().artifacts
-
-
-def _jobs(word: str) -> int:
+def jobs_of(word: str) -> int:
+    """Read the word of `--jobs`; 0 stands for one for each core."""
     if not word:
         return 0
     if not word.isdecimal() or int(word) < 1:
@@ -218,7 +189,7 @@ def _jobs(word: str) -> int:
     return int(word)
 
 
-def _carried_out(words: Mapping[str, Any]) -> tuple[runs.Run, Ended]:
+def carried_out(words: Mapping[str, Any]) -> tuple[runs.Run, Ended]:
     """Carry a request out while a watcher tells what happens."""
     wanted, setting = _request(words), _setting(words)
     watcher = console.watcher()
@@ -240,7 +211,7 @@ def _end_without_answer(run: runs.Run, ended: Ended, stage: str, nothing: str) -
     missing = [decision for decision in decided if decision.artifact is None]
     for decision in missing:
         print(f"not made: {decision.step.label}: {decision.reason}", file=sys.stderr)
-    _end_on_trouble(run, ended)
+    end_on_trouble(run, ended)
     if missing == decided:
         raise NothingToDoError(nothing, hint="the lines above say why")
 
@@ -251,7 +222,7 @@ def _print_plan(decided: Mapping[str, Decision]) -> None:
         print(f"{decision.action!s:8} {label}{reason}")
 
 
-def _end_on_trouble(run: runs.Run, ended: Ended) -> None:
+def end_on_trouble(run: runs.Run, ended: Ended) -> None:
     """Say what failed, if anything did, and end with the exit code of the first failure."""
     for error in ended.errors.values():
         console.show_error(error)
@@ -262,7 +233,8 @@ def _end_on_trouble(run: runs.Run, ended: Ended) -> None:
         raise SystemExit(next(iter(ended.errors.values())).code)
 
 
-def _print_end(run: runs.Run, ended: Ended) -> None:
+def print_end(run: runs.Run, ended: Ended) -> None:
+    """Print what a run made, where to look, and what comes next."""
     states = [told["state"] for told in run.steps.values()]
     counts = ", ".join(f"{states.count(state)} {state}" for state in ("made", "reused", "blocked") if state in states)
     print(f"run {run.id}: {counts}")

@@ -37,13 +37,22 @@ class Watcher(Protocol):
 
 
 def watcher(stream: TextIO | None = None) -> Watcher:
-    """Return a board where the stream is a terminal that can draw one, else plain lines."""
+    """Return a board where the stream is a terminal that can draw one, else plain lines, in a CI's own dialect."""
     stream = stream or sys.stderr
+    if on_github():
+        from coralline import github
+
+        return github.Log(stream)
     if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and "CI" not in os.environ:
         from coralline.board import Board
 
         return Board(stream)
     return Plain(stream)
+
+
+def on_github() -> bool:
+    """Whether a runner of GitHub Actions reads what is printed."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 class Plain:
@@ -64,7 +73,11 @@ class Plain:
                 if now - self._told.get(notice.label, -PLAIN_EVERY_S) < PLAIN_EVERY_S:
                     return
                 self._told[notice.label] = now
-            print(line(notice, left), file=self._stream, flush=True)
+            print(self.written(notice, left), file=self._stream, flush=True)
+
+    def written(self, notice: Notice, left: str) -> str:
+        """Write the notice as it is printed."""
+        return line(notice, left)
 
     def close(self) -> None:
         """Take note that nothing is left to do."""
@@ -115,6 +128,11 @@ def clock(seconds: float) -> str:
 def show_error(error: CorallineError, stream: TextIO | None = None) -> None:
     """Print what is wrong, what to do, and the command that replays a failed step."""
     stream = stream or sys.stderr
+    if on_github():
+        from coralline import github
+
+        print(github.error(error), file=stream)
+        return
     print(f"error: {error.message}", file=stream)
     for row in error.hint.splitlines():
         print(f"  {row}", file=stream)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coralline import offline
 from coralline.errors import EngineError, ImageError
 
 if TYPE_CHECKING:
@@ -79,22 +80,31 @@ class Environment:
     def _make(self) -> None:
         beside = self.path.with_name(self.path.name + ".making")
         shutil.rmtree(beside, ignore_errors=True)
-        made = _uv("venv", "--python", PYTHON, "--relocatable", str(beside))
+        pack = offline.Pack.given()
+        near = () if pack is None else ("--offline",)
+        made = _uv(*near, "venv", "--python", PYTHON, "--relocatable", str(beside))
         if made.returncode != 0:
             raise EngineError(
                 f"the stages need Python {PYTHON} (TensorFlow 2.15.1 has no wheels for newer ones), which is neither "
                 f"here nor to be had; this is {platform.python_version()}",
                 hint=f"install Python {PYTHON}, or run with --engine docker\n{made.stderr.strip()}",
             )
-        install = ("pip", "install", "--require-hashes", "--no-deps", "--no-build")
-        filled = _uv(*install, "--python", str(beside), "-r", str(self.lock))
+        source = () if pack is None else ("--no-index", "--find-links", str(pack.wheels(self.lock)))
+        install = ("pip", "install", "--require-hashes", "--no-deps", "--no-build", *source)
+        filled = _uv(*near, *install, "--python", str(beside), "-r", str(self.lock))
         if filled.returncode != 0:
             shutil.rmtree(beside, ignore_errors=True)
             raise ImageError(
                 f"the environment {self.name} cannot be made from its lock",
-                hint=f"is the Python package index reachable?\n{filled.stderr.strip()[-800:]}",
+                hint=f"{_doubt(pack)}\n{filled.stderr.strip()[-800:]}",
             )
         beside.rename(self.path)
+
+
+def _doubt(pack: offline.Pack | None) -> str:
+    if pack is None:
+        return "is the Python package index reachable?"
+    return f"{pack.folder} has not all of its packages: was it packed from another version of the project?"
 
 
 def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:

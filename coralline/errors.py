@@ -81,6 +81,13 @@ class ParityError(CorallineError):
     meaning = "results disagree beyond the stated limits"
 
 
+class UnverifiedError(CorallineError):
+    """What was made cannot be made again here, so nothing can be said of it."""
+
+    code = 11
+    meaning = "an artifact to verify cannot be made again here: neither equal nor different"
+
+
 INTERRUPTED = 130
 
 

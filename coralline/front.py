@@ -45,6 +45,8 @@ class Front(Program):
         if unknown is None:
             return ProfileError(str(error), hint="./run --help TASK explains the options of a task")
         word = unknown.group(1)
+        if word == "--offline":  # `run` reads it, since it says where the host side itself comes from
+            return ProfileError("--offline stands before the task", hint="./run --offline DIR TASK")
         if word.startswith("-"):
             flags = [flag for flag in error.context.flags if flag.startswith("--")] if error.context else []
             return ProfileError(f"no such option {word!r}", hint=nearest(word, flags, "options"))

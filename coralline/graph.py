@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from coralline import catalogue, parameters
+from coralline import catalogue, parameters, sweep
+from coralline.errors import ProfileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ class Step:
     """One stage with concrete parameters: a node of the graph.
 
     `sources` maps input names to labels of steps, `gathered` those that may be missing, `externals` input names to
-    names of the request's externals.
+    names of the request's externals. `point` holds the swept parameters that can change what it makes.
     """
 
     label: str
@@ -32,6 +33,7 @@ class Step:
     sources: dict[str, str] = field(default_factory=dict)
     gathered: dict[str, str] = field(default_factory=dict)
     externals: Mapping[str, Input] = field(default_factory=dict)
+    point: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -40,7 +42,45 @@ class Step:
 
 
 def draw(request: Request) -> dict[str, Step]:
-    """All steps of the request by label, each after those that it reads from."""
+    """All steps of the request by label, each after those that it reads from; points of a sweep share what they can.
+
+    Raises:
+        ProfileError: a swept parameter is one of no step.
+    """
+    steps = {step.label: step for point, one in request.points() for step in _at(point, _draw(one))}
+    reaching = {name for step in steps.values() for name in step.point}
+    for name in request.swept if steps else ():
+        if name not in reaching:
+            raise ProfileError(f"{name} changes nothing in this sweep", hint="no step that is asked for has it")
+    return steps
+
+
+def _at(point: sweep.Point, drawn: Mapping[str, Step]) -> Iterator[Step]:
+    """Give each step the swept parameters that are its own or reach it through what it reads; labels say which."""
+    labels: dict[str, str] = {}
+    reaching: dict[str, set[str]] = {}
+    for label, step in drawn.items():
+        reaching[label] = {name for name in point if _has(step, name)}.union(*(reaching[need] for need in step.needs))
+        own = {name: value for name, value in point.items() if name in reaching[label]}
+        labels[label] = label + sweep.suffix(own)
+        yield replace(
+            step,
+            label=labels[label],
+            point=own,
+            sources={name: labels[source] for name, source in step.sources.items()},
+            gathered={name: labels[source] for name, source in step.gathered.items()},
+        )
+
+
+def _has(step: Step, dotted: str) -> bool:
+    """Whether `stage.name` or `stage.model.name` is a parameter of this step."""
+    stage, _, rest = dotted.partition(".")
+    model, _, name = rest.rpartition(".")
+    return stage == step.spec.name and name in step.parameters and model in ("", step.axes.get("model"))
+
+
+def _draw(request: Request) -> dict[str, Step]:
+    """Draw the steps of a request that sweeps nothing."""
     steps: dict[str, Step] = {}
     for spec in catalogue.specs().values():
         if spec.asked and spec.name not in (request.only, request.again_from):

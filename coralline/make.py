@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from coralline import host
+from coralline import catalogue, host, revision
 from coralline.devices import lock
 from coralline.engines.base import Event, Job, Outcome
 from coralline.errors import ArtifactError, CorallineError, DeviceError, ProfileError, StageError
@@ -37,7 +37,11 @@ class InterruptedRunError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maker:
-    """Makes steps of one run. Safe to call from several threads. `hold` takes what a step needs for itself alone."""
+    """Makes steps of one run. Safe to call from several threads. `hold` takes what a step needs for itself alone.
+
+    `farm` is the kind of the farm that this machine works for, if it does: see `plan.Planner`. `facts` and `cores` are
+    those of the machine that the engine runs steps on.
+    """
 
     store: Store
     engine: Engine
@@ -47,6 +51,9 @@ class Maker:
     notify: Notify
     cancelled: threading.Event
     hold: lock.Hold = lock.held
+    facts: Callable[[], Mapping[str, str | int]] = host.described
+    cores: Callable[[], int] = host.cores
+    farm: str = ""
 
     def make(self, decision: Decision, inputs: Mapping[str, Artifact], *, again: bool) -> Artifact:
         """Make the artifact of a decided step, or find that another process made it meanwhile.
@@ -100,11 +107,13 @@ class Maker:
             "run": self.run.id,
             "key_parts": decision.parts,
             "engine": {"name": self.engine.name, **self.engine.identity(step.variant.image)},
-            "host": {**host.facts(), "fingerprint": host.fingerprint()},
+            "host": dict(self.facts()),
             "threads": job.threads,
+            "revision": revision.of(catalogue.PROJECT),
             "started": started,
             "seconds": round(time.perf_counter() - clock, 3),
             "warnings": warnings,
+            **({"farm": self.farm} if self.farm else {}),
         }
         self._check_unchanged(decision)
         artifact = self.store.publish(job.out, job.key, step.spec, record)
@@ -119,7 +128,7 @@ class Maker:
             stage=step.spec.name,
             image=step.variant.image,
             parameters=dict(step.parameters),
-            threads=host.cores() if step.spec.cores == "all" else 1,
+            threads=self.cores() if step.spec.cores == "all" else 1,
             inputs={name: artifact.path for name, artifact in inputs.items()} | external,
             out=folder,
             partial=self.store.partial(key) if step.spec.resumable else None,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from coralline import devices, host, key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from coralline.code import Code
-    from coralline.engines.base import Engine
+    from coralline.engines.base import Engine, Outpost
     from coralline.graph import Step
     from coralline.key import Parts
     from coralline.store import Artifact, Store
@@ -44,6 +44,9 @@ class Planner:
     """Decides step by step; what it is told of earlier steps may come from a plan or from what was just made.
 
     `external` gives the digest of what is the user's, by its name in the request; `forced` names steps to make again.
+    `machines` gives the fingerprints of the machines whose measurements of a step count as ours. Where there is not
+    exactly one, a measurement that is to be made has no key until a machine has taken it. `placed` has the engines of
+    stages that run on another machine's daemon, by stage.
     """
 
     store: Store
@@ -52,6 +55,8 @@ class Planner:
     external: Callable[[str], str]
     forced: frozenset[str] = frozenset()
     device_missing: Callable[[str], str | None] = devices.missing
+    placed: Mapping[str, Outpost] = field(default_factory=dict)
+    machines: Callable[[Step], Sequence[str]] = lambda step: [host.fingerprint(devices.identity(step.variant.needs))]
 
     def plan(self, steps: Mapping[str, Step]) -> dict[str, Decision]:
         """Decide for all steps, in the order of the graph."""
@@ -68,23 +73,25 @@ class Planner:
         missing = {label: earlier[label].reason for label in step.gathered.values() if _is_blocked(earlier[label])}
         waiting = [label for label in step.needs if label not in missing and earlier[label].artifact is None]
         parts = None if waiting else self._parts(step, earlier, missing)
-        known = None if parts is None else key.key_of(parts)
-        artifact = None if known is None or step.label in self.forced else self.store.find(known)
-        if artifact is not None:
-            return Decision(
-                step=step,
-                action=Action.REUSE,
-                reason="reused",
-                key=known,
-                parts=parts,
-                artifact=artifact,
-                missing=missing,
-            )
+        possible = [] if parts is None else self._on_each_machine(step, parts)
+        found = [(*one, self.store.find(one[0])) for one in possible]  # claims the key for this run, found or not
+        for known, here, artifact in found if step.label not in self.forced else []:
+            if artifact is not None:
+                return Decision(
+                    step=step,
+                    action=Action.REUSE,
+                    reason="reused",
+                    key=known,
+                    parts=here,
+                    artifact=artifact,
+                    missing=missing,
+                )
         reason = self._unavailable(step)
         if reason is not None:
             return Decision(step=step, action=Action.BLOCKED, reason=reason)
-        reason = self._why(step, parts, waiting)
-        return Decision(step=step, action=Action.RUN, reason=reason, key=known, parts=parts, missing=missing)
+        reason = self._why(step, parts if possible == [] else possible[0][1], waiting)
+        only: tuple[str | None, Parts | None] = possible[0] if len(possible) == 1 else (None, parts)
+        return Decision(step=step, action=Action.RUN, reason=reason, key=only[0], parts=only[1], missing=missing)
 
     def _blocked_by(self, step: Step, earlier: Mapping[str, Decision]) -> str | None:
         for label in step.sources.values():
@@ -93,10 +100,18 @@ class Planner:
                 return reason if reason.startswith("needs ") else f"needs {label}: {reason}"
         return None
 
+    def missing(self, step: Step) -> str | None:
+        """Say why the device that a step needs is not where it would run, or None."""
+        need, outpost = step.variant.needs, self.placed.get(step.spec.name)
+        if need is None:
+            return None
+        return self.device_missing(need) if outpost is None else outpost.missing(need)
+
     def _unavailable(self, step: Step) -> str | None:
-        need = step.variant.needs
-        absent = self.device_missing(need) if need is not None else None
-        return absent or self.engine.blocked(step.variant.image)
+        return self.missing(step) or self._engine(step).blocked(step.variant.image)
+
+    def _engine(self, step: Step) -> Engine:
+        return self.placed.get(step.spec.name, self.engine)
 
     def _parts(self, step: Step, earlier: Mapping[str, Decision], missing: Mapping[str, str]) -> Parts:
         labels = step.sources | {name: label for name, label in step.gathered.items() if label not in missing}
@@ -112,10 +127,19 @@ class Planner:
             step,
             inputs=inputs,
             code=self.code.of_step(step.spec, step.parameters),
-            image={"engine": self.engine.name, **self.engine.recipe(step.variant.image)},
-            host=host.fingerprint(devices.identity(step.variant.needs)) if step.spec.measures else None,
+            image={"engine": self._engine(step).name, **self._engine(step).recipe(step.variant.image)},
             missing=missing,
         )
+
+    def _on_each_machine(self, step: Step, parts: Parts) -> list[tuple[str, Parts]]:
+        """Return key and parts for each machine on which the step may be made; but for measurements all are one."""
+        hosts = self._machines(step) if step.spec.measures else [None]
+        each = [{**parts, "host": one} for one in hosts]
+        return [(key.key_of(here), here) for here in each]
+
+    def _machines(self, step: Step) -> Sequence[str]:
+        outpost = self.placed.get(step.spec.name)
+        return self.machines(step) if outpost is None else [outpost.fingerprint(step.variant.needs)]
 
     def _why(self, step: Step, parts: Parts | None, waiting: list[str]) -> str:
         if step.label in self.forced:

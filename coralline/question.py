@@ -21,7 +21,7 @@ LIMIT_S = 60.0
 
 
 def ask(question: str, file: Path, *words: str) -> dict[str, Any]:
-    """Return the answer to `check`, `inspect`, `estimate` or `parse-log` of a file, as `--json` prints it.
+    """Return the answer to `check`, `inspect`, `estimate`, `parse-log` or `digest` of a file, as one document.
 
     Raises:
         ProfileError: the file is missing, damaged or of another kind.

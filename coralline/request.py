@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline import catalogue, parameters
+from coralline import catalogue, parameters, sweep
 from coralline.errors import ProfileError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from stages.spec import Parameter, Value
 
@@ -26,7 +26,8 @@ class Request:
     """What is wanted: validated, nothing else.
 
     `values` holds what the profile and the user gave, by `stage.name` or `stage.model.name`; the latter wins for its
-    model unless the former came from the user.
+    model unless the former came from the user. `swept` holds what has several values, by the same names; these are not
+    among `values`.
     """
 
     models: tuple[str, ...]
@@ -38,6 +39,12 @@ class Request:
     again_from: str | None = None
     demand_edgetpu: bool = False
     gpus: bool = False
+    swept: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+
+    def points(self) -> Iterator[tuple[sweep.Point, Request]]:
+        """Yield each combination of swept values with the request that has them; without any, this request alone."""
+        for point in sweep.points(self.swept):
+            yield point, replace(self, values={**self.values, **point}, swept={})
 
     def value(self, stage: str, name: str, model: str | None) -> Value | None:
         """Return what was asked for this parameter, for steps of `model`; None leaves the default."""
@@ -61,8 +68,9 @@ def make(
     again_from: str | None = None,
     edgetpu: bool = False,
     gpus: bool = False,
+    several: bool = False,
 ) -> Request:
-    """Read the user's words.
+    """Read the user's words; `several` lets a setting have more than one value.
 
     Raises:
         ProfileError: a name is unknown, a value impossible, or a file missing.
@@ -73,15 +81,19 @@ def make(
     chosen = _names(recipes or "default", list(catalogue.recipes()), "recipe", _default_recipes(only))
     values = _read_profile(profile)
     asked = _shorthands(data, on_bad_image, gpus=gpus) | _tdps(tdp) | _meter_on(meter_on, meter)
-    asked |= _read_settings(settings)
-    _refuse_pointless(asked, values)
-    _refuse_data_without_source(data, _merge(values, asked))
-    _refuse_small_inputs(models, merged := _merge(values, asked))
+    given = _read_settings(settings, several=several)
+    asked |= {name: found[-1] for name, found in given.items()}
+    swept = sweep.swept(given) if several else {}
+    for point in sweep.points(swept):
+        _refuse_pointless(asked | point, values)
+        _refuse_data_without_source(data, _merge(values, asked | point))
+        _refuse_small_inputs(models, _merge(values, asked | point))
     return Request(
         models=models,
         recipes=chosen,
         profile=profile,
-        values=merged,
+        values={name: value for name, value in _merge(values, asked).items() if name not in swept},
+        swept=swept,
         externals=_externals(data=data, init=init, meter=meter),
         only=only,
         again_from=again_from,
@@ -123,7 +135,7 @@ def _default_recipes(only: str | None) -> tuple[str, ...]:
     return wanted or tuple(name for name, recipe in catalogue.recipes().items() if recipe.default)
 
 
-def _find(dotted: str, where: str) -> Parameter:
+def find_parameter(dotted: str, where: str) -> Parameter:
     """Find the parameter that `stage.name` or `stage.model.name` means."""
     stage, _, rest = dotted.partition(".")
     model, _, name = rest.rpartition(".")
@@ -138,15 +150,18 @@ def _find(dotted: str, where: str) -> Parameter:
     return by_name[name]
 
 
-def _read_settings(settings: Iterable[str]) -> dict[str, Value]:
-    values: dict[str, Value] = {}
+def _read_settings(settings: Iterable[str], *, several: bool) -> dict[str, tuple[Value, ...]]:
+    """Read `stage.parameter=value`; what is given again has all values that it was given, in that order."""
+    values: dict[str, tuple[Value, ...]] = {}
     for setting in settings:
         name, equals, word = setting.partition("=")
         if not equals or "." not in name:
             raise ProfileError(
                 f"--set {setting!r} is not a setting", hint="write --set stage.parameter=value, such as train.epochs=6"
             )
-        values[name] = parameters.from_word(_find(name, "--set"), word, f"--set {name}")
+        parameter, where = find_parameter(name, "--set"), f"--set {name}"
+        read = sweep.values(parameter, word, where) if several else (parameters.from_word(parameter, word, where),)
+        values[name] = values.get(name, ()) + read
     return values
 
 
@@ -157,7 +172,7 @@ def _shorthands(data: str | None, on_bad_image: str | None, *, gpus: bool) -> di
         values["dataset.source"] = "folder"
     if on_bad_image is not None:
         values["dataset.on_bad_image"] = parameters.from_word(
-            _find("dataset.on_bad_image", ""), on_bad_image, "--on-bad-image"
+            find_parameter("dataset.on_bad_image", ""), on_bad_image, "--on-bad-image"
         )
     if gpus:
         values |= {dotted: "gpu" for dotted, parameter in _everywhere() if parameter.name == "device"}
@@ -222,7 +237,7 @@ def _read_profile(name: str) -> dict[str, Value]:
             f"{path} is not TOML: {error}", hint="mend the line; profiles/quick.toml shows the form"
         ) from error
     return {
-        dotted: parameters.checked(_find(dotted, str(path)), value, f"{path}: {dotted}")
+        dotted: parameters.checked(find_parameter(dotted, str(path)), value, f"{path}: {dotted}")
         for dotted, value in _flat(document)
     }
 
@@ -250,12 +265,12 @@ def _overridden(name: str, general: set[tuple[str, ...]]) -> bool:
 def _refuse_pointless(asked: dict[str, Value], profile: dict[str, Value]) -> None:
     """Refuse a setting that cannot change anything beside the others: it is a mistake worth saying."""
     for dotted in asked:
-        parameter, stage = _find(dotted, ""), dotted.partition(".")[0]
+        parameter, stage = find_parameter(dotted, ""), dotted.partition(".")[0]
         for other, allowed in parameter.when.items():
             if other in ("model", "recipe", "runtime"):
                 continue
             full = f"{stage}.{other}"
-            value = asked.get(full, profile.get(full, _find(full, "").default))
+            value = asked.get(full, profile.get(full, find_parameter(full, "").default))
             if value not in allowed:
                 raise ProfileError(
                     f"{dotted} means nothing while {full} is {value!r}",

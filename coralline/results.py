@@ -31,9 +31,14 @@ SHORT = 6  # digits of a fingerprint that tell two machines apart
 def rows(run: Run, store: Store) -> list[Row]:
     """Every number of a run, in the order of its graph."""
     told = [step for step in run.steps.values() if step["key"] and step["state"] in ("made", "reused")]
-    records = [artifact.record for step in told if (artifact := store.find(step["key"])) is not None]
-    names = _hosts(record["host"] for record in records if record["stage"] == "benchmark")
-    return [row for record in records for row in _rows(record, names)]
+    found = [(step, artifact.record) for step in told if (artifact := store.find(step["key"])) is not None]
+    names = _hosts(record["host"] for _, record in found if record["stage"] == "benchmark")
+    return [row | _point(step) for step, record in found for row in _rows(record, names)]
+
+
+def _point(step: Mapping[str, Any]) -> Row:
+    """Return where in a sweep a step stands, if it is part of one."""
+    return {"point": step["point"]} if "point" in step else {}
 
 
 def _rows(record: dict[str, Any], names: Mapping[str, str]) -> Iterator[Row]:

@@ -8,46 +8,64 @@ import os
 import shutil
 import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline import catalogue, devices, graph, host, runs
+from coralline import catalogue, devices, graph, runs, uses
 from coralline.code import Code
-from coralline.engines import HOME, choose
+from coralline.engines import HOME, choose, outposts
 from coralline.errors import CorallineError, DeviceError, EngineError, ImageError, NothingToDoError
 from coralline.notices import Kind, Notice, Notify
+from coralline.placement import Placement
 from coralline.plan import Action, Decision, Planner
 from coralline.store import Store
+from coralline.workplace import Here, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
-    from coralline.engines.base import Engine
+    from coralline.engines.base import Engine, Outpost
     from coralline.execute import Ended
     from coralline.graph import Step
     from coralline.request import Request
+    from coralline.uses import Claims
+    from coralline.workplace import Workplace
+    from stages.spec import Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Where this session works: the artifacts folder, the wanted engine (docker, local or auto) and how many jobs."""
+    """Where this session works: the artifacts folder, the wanted engine (docker, local or auto) and how many jobs.
+
+    `placement` says what runs on other machines, `claims` what of the store is in use by this session, `workplace` is
+    where its steps run, and `placed` has the engines of stages that are placed on other machines' daemons.
+    """
 
     artifacts: Path = catalogue.PROJECT / "artifacts"
     engine: str = "auto"
     jobs: int = 0
+    placement: Placement = field(default_factory=Placement)
+    claims: Claims | None = None
+    workplace: Workplace = field(default_factory=Here)
+    placed: Mapping[str, Outpost] = field(default_factory=dict)
 
     @property
     def store(self) -> Store:
         """The store below the artifacts folder."""
-        return Store(self.artifacts)
+        return Store(self.artifacts, self.claims)
 
 
 def plan(request: Request, setting: Setting, notify: Notify) -> dict[str, Decision]:
     """Say what would be done for each step and why; makes nothing."""
     steps = _draw(request)
     engine = choose(setting.engine, notify)
-    return _planner(request, setting, engine, steps, notify).plan(steps)
+    with (
+        outposts(setting.placement.daemons, notify) as placed,
+        opened(setting.placement.farm, setting.store, setting.jobs) as workplace,
+    ):
+        known = replace(setting, workplace=workplace, placed=placed)
+        return _planner(request, known, engine, steps, notify).plan(steps)
 
 
 def build(request: Request, setting: Setting, notify: Notify) -> tuple[runs.Run, Ended]:
@@ -56,27 +74,44 @@ def build(request: Request, setting: Setting, notify: Notify) -> tuple[runs.Run,
     Raises:
         CorallineError: nothing could be started.
     """
-    from coralline.execute import Execution
-    from coralline.make import Maker, full_disk_told
+    from coralline.make import full_disk_told
 
     steps = _draw(request)
     engine = choose(setting.engine, notify)
-    with _interruptible():
+    with contextlib.ExitStack() as stack:
+        with full_disk_told(setting.artifacts):
+            claims = stack.enter_context(uses.claims(setting.artifacts))  # what we use from here on is not collected
+        with interruptible():
+            placed = stack.enter_context(outposts(setting.placement.daemons, notify))
+            workplace = stack.enter_context(opened(setting.placement.farm, setting.store, setting.jobs))
+        known = replace(setting, claims=claims, workplace=workplace, placed=placed)
+        return _build(request, known, engine, steps, notify)
+
+
+def _build(
+    request: Request, setting: Setting, engine: Engine, steps: Mapping[str, Step], notify: Notify
+) -> tuple[runs.Run, Ended]:
+    from coralline.execute import Execution
+    from coralline.make import Maker, full_disk_told
+    from coralline.outposts import beside
+
+    with interruptible():
         engine, planner = _made_ready(request, setting, engine, steps, notify)
     with full_disk_told(setting.artifacts):
-        run = runs.start(setting.artifacts, _described(request, engine))
+        run = runs.start(setting.artifacts, _described(request, setting, engine), setting.store.claim)
     cancelled = threading.Event()
     maker = Maker(
         store=setting.store,
         engine=engine,
         run=run,
         externals=request.externals,
-        digest=functools.partial(_external_digest, request, setting, notify),
+        digest=functools.partial(external_digest, request, setting, notify),
         notify=notify,
         cancelled=cancelled,
     )
-    with full_disk_told(setting.artifacts), _stopping(cancelled, notify):
-        ended = Execution(steps, planner, maker, jobs=setting.jobs or host.cores(), notify=notify).run()
+    with full_disk_told(setting.artifacts), stopping(cancelled, notify):
+        pool = beside(setting.workplace.pool(maker), maker, setting.placed)
+        ended = Execution(steps, planner, maker, pool, notify).run()
     planner.code.remember()
     return run, ended
 
@@ -96,12 +131,15 @@ def _planner(request: Request, setting: Setting, engine: Engine, steps: Mapping[
         store=setting.store,
         engine=engine,
         code=Code(catalogue.PROJECT, HOME / "code.json"),
-        external=functools.cache(functools.partial(_external_digest, request, setting, notify)),
+        external=functools.cache(functools.partial(external_digest, request, setting, notify)),
         forced=frozenset(forced),
+        device_missing=setting.workplace.device_missing,
+        machines=setting.workplace.machines,
+        placed=setting.placed,
     )
 
 
-def _external_digest(request: Request, setting: Setting, notify: Notify, name: str) -> str:
+def external_digest(request: Request, setting: Setting, notify: Notify, name: str) -> str:
     from coralline import datafolder
 
     path = request.externals[name]
@@ -117,25 +155,31 @@ def _made_ready(
     request: Request, setting: Setting, engine: Engine, steps: Mapping[str, Step], notify: Notify
 ) -> tuple[Engine, Planner]:
     """Make the images of all steps that will run; with `auto`, take the local engine where Docker's cannot be made."""
+    from coralline.make import full_disk_told
+
     planner = _planner(request, setting, engine, steps, notify)
-    decided = planner.plan(steps)
-    _check_demands(request, decided)
-    images = {decision.step.variant.image for decision in decided.values() if decision.action is Action.RUN}
-    if images:
+    with full_disk_told(setting.artifacts):
+        decided = planner.plan(steps)
+    _check_demands(request, planner, decided)
+    to_run = [decision.step for decision in decided.values() if decision.action is Action.RUN]
+    images = {step.variant.image for step in to_run if step.spec.name not in setting.placed}
+    if to_run:
         _check_room(setting.artifacts)
+    for stage, outpost in setting.placed.items():
+        prepare_images(outpost, {step.variant.image for step in to_run if step.spec.name == stage}, notify)
     try:
-        _prepare(engine, images, notify)
+        prepare_images(engine, images, notify)
     except (ImageError, EngineError) as error:
         if setting.engine != "auto" or engine.name != "docker":
             raise
         notify(Notice(kind=Kind.WARNING, text=f"not in containers: {error.message}; using the local engine"))
         return _made_ready(request, setting, choose("local", notify), steps, notify)
-    if images:
-        _check_demands(request, planner.plan(steps))  # the vendor's image may have turned out to be out of reach
+    if to_run:
+        _check_demands(request, planner, planner.plan(steps))  # the vendor's image may be out of reach after all
     return engine, planner
 
 
-def _prepare(engine: Engine, images: set[str], notify: Notify) -> None:
+def prepare_images(engine: Engine, images: set[str], notify: Notify) -> None:
     """Make images ready; one that cannot be had here at all blocks its own steps and no others."""
     for image in sorted(images):
         try:
@@ -159,14 +203,15 @@ def preparing(image: str, event: dict[str, Any]) -> Notice:
     )
 
 
-def _check_demands(request: Request, decided: Mapping[str, Decision]) -> None:
+def _check_demands(request: Request, planner: Planner, decided: Mapping[str, Decision]) -> None:
     """Refuse to start without a device that was asked for: nobody wants to find out after an hour of training."""
     for decision in decided.values():
         need = decision.step.variant.needs
         asked = (need == "gpu" and request.gpus) or (need == "edgetpu" and request.demand_edgetpu)
         if decision.action is Action.BLOCKED and need is not None and asked:
-            absent = devices.missing(need)
-            raise DeviceError(absent or decision.reason, hint=devices.remedy(need, present=absent is None))
+            absent, outpost = planner.missing(decision.step), planner.placed.get(decision.step.spec.name)
+            here = devices.remedy(need, present=absent is None)
+            raise DeviceError(absent or decision.reason, hint=outpost.remedy(need) if outpost and absent else here)
 
 
 def _check_room(artifacts: Path) -> None:
@@ -180,7 +225,7 @@ def _check_room(artifacts: Path) -> None:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Let SIGTERM end preparations as Ctrl-C does, so that builders are not left behind."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -190,7 +235,7 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _stopping(cancelled: threading.Event, notify: Notify) -> Iterator[None]:
+def stopping(cancelled: threading.Event, notify: Notify) -> Iterator[None]:
     """End the run in order at the first SIGINT or SIGTERM, and at once at the second."""
 
     def stop(_signal: int, _frame: object) -> None:
@@ -207,12 +252,21 @@ def _stopping(cancelled: threading.Event, notify: Notify) -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def _described(request: Request, engine: Engine) -> dict[str, Any]:
+def _described(request: Request, setting: Setting, engine: Engine) -> dict[str, Any]:
+    farm = setting.placement.farm
+    swept = {"swept": {name: [_plain(one) for one in several] for name, several in request.swept.items()}}
     return {
         "models": list(request.models),
         "recipes": list(request.recipes),
-        "profile": request.profile,
-        "values": {name: list(value) if isinstance(value, tuple) else value for name, value in request.values.items()},
+        "profile": Path(request.profile).name,  # a path says nothing elsewhere; its values are all here
+        "values": {name: _plain(value) for name, value in request.values.items()},
         "externals": sorted(request.externals),
         "engine": engine.name,
+        **(swept if request.swept else {}),
+        **({"farm": farm.kind} if farm else {}),
+        **({"placed": sorted(setting.placed)} if setting.placed else {}),
     }
+
+
+def _plain(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -6,18 +6,17 @@
     last/LABEL       the key last used for a step, so that a new key can be explained
     locks/KEY        held by the process that makes KEY; the kernel lets go when it dies
     quarantine/      what was found broken, or made again with --from
+    uses/WHO         what a process that goes on has claimed (see uses.py)
     runs/ID/         plans, logs and keys of runs (see runs.py)
     index/           memories that can be thrown away
 
-docs/explanation/store.md says why each step is needed. Collecting what nobody needs is not done here.
+docs/explanation/store.md says why each step is needed. What nobody needs is collected by collect.py.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -27,19 +26,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from coralline import durable, flock, uses
 from coralline.errors import ArtifactError
 from coralline.key import canonical
 from coralline.outputs import check_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from stages.spec import Spec
 
 RECORD = "record.json"
 FILES = "files.json"
-MANY_FILES = 200  # from here on one sync of the file system is cheaper than one for each file
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +57,29 @@ class Artifact:
 
 
 class Store:
-    """The artifacts below `root`; created when first written to."""
+    """The artifacts below `root`; created when first written to. What is found may be collected: see `used`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, claims: uses.Claims | None = None) -> None:
         self.root = root
+        self._claims = claims
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[Store]:
+        """Give this store to one who works with it: what they look up or make is not collected while they do."""
+        with uses.claims(self.root) as claims:
+            yield Store(self.root, claims)
+
+    def claim(self, name: str) -> None:
+        """Say that this key, or run, is in use; nothing for a store that was not given out by `used`."""
+        if self._claims is not None:
+            self._claims.add(name)
 
     def find(self, key: str) -> Artifact | None:
         """Return the artifact of `key`, or None; one with an unreadable record counts as absent. Moves nothing."""
+        self.claim(key)  # before looking: see uses.py
+        return self._read(key)
+
+    def _read(self, key: str) -> Artifact | None:
         home = self.root / "objects" / key
         try:
             record = json.loads((home / RECORD).read_bytes())
@@ -80,7 +95,7 @@ class Store:
             key = (self.root / "last" / label.replace("/", ".")).read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):
             return None
-        return self.find(key) if key else None
+        return self._read(key) if key else None
 
     def remember(self, label: str, key: str) -> None:
         """Note that `key` was used for the step `label`."""
@@ -91,7 +106,8 @@ class Store:
         note.parent.mkdir(parents=True, exist_ok=True)
         beside = note.with_name(f"{note.name}.{os.getpid()}")
         beside.write_text(key, encoding="ascii")
-        beside.replace(note)
+        with uses.gate(self.root, alone=False):  # who collects must not take the new note for the old one
+            beside.replace(note)
 
     @contextlib.contextmanager
     def building(self, key: str, waiting: Callable[[], None], stop: Callable[[], bool]) -> Iterator[Path | None]:
@@ -99,12 +115,13 @@ class Store:
 
         `waiting` is called once if somebody else holds the key. Look it up again inside: they may have made it.
         """
+        self.claim(key)
         with self._lock(key, waiting, stop) as held:
             if not held:
                 yield None
                 return
-            if self.find(key) is None:  # nobody else can be publishing it now: what is there is broken
-                self._put_aside(self.root / "objects" / key)
+            if self._read(key) is None:  # nobody else can be publishing it now: what is there is broken
+                self.put_aside(key)
             folder = self.root / "building" / key
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -129,23 +146,38 @@ class Store:
         """
         told = check_outputs(folder, spec)
         (folder / RECORD).unlink()
-        files = _files(folder)
-        merged = {**record, "key": key, "digest": _digest(files), "numbers": told["numbers"], "facts": told["facts"]}
+        files = listing(folder)
+        merged = {
+            **record,
+            "key": key,
+            "digest": content_digest(files),
+            "numbers": told["numbers"],
+            "facts": told["facts"],
+        }
         (folder / FILES).write_bytes(canonical(files) + b"\n")
-        (folder / RECORD).write_text(json.dumps(merged, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        _sync(folder, len(files))
+        (folder / RECORD).write_text(sealed(merged), encoding="utf-8")
+        durable.sync(folder)
         return self._rename(folder, key, merged)
+
+    def adopt(self, folder: Path, key: str, record: dict[str, Any]) -> Artifact:
+        """Make a whole artifact from elsewhere, which the caller has checked, the artifact of `key`, durably."""
+        durable.sync(folder)
+        return self._rename(folder, key, record)
 
     def forget_partial(self, key: str) -> None:
         """Remove the checkpoints of a finished step."""
         shutil.rmtree(self.root / "partial" / key, ignore_errors=True)
 
-    def _put_aside(self, home: Path) -> None:
-        """Move an artifact aside, where somebody may look at it and whoever still reads it can go on."""
-        aside = self.root / "quarantine" / f"{home.name}.{time.time_ns()}"
-        if home.exists():
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            home.rename(aside)
+    def put_aside(self, key: str) -> Path | None:
+        """Move what lies under `key`, which the caller holds, to the quarantine; None when nothing does."""
+        home = self.root / "objects" / key
+        return self._move_aside(home) if os.path.lexists(home) else None
+
+    def _move_aside(self, folder: Path) -> Path:
+        """Move a folder where somebody may look at it, and whoever still reads it can go on."""
+        aside = self.root / "quarantine" / f"{folder.name}.{time.time_ns()}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        return folder.rename(aside)
 
     def _rename(self, folder: Path, key: str, record: dict[str, Any]) -> Artifact:
         home = self.root / "objects" / key
@@ -155,26 +187,42 @@ class Store:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
-            _exchange(folder, home)  # made again on purpose: the newer one counts, and neither is ever absent
-            self._put_aside(folder)  # another run may be reading the older one
-        _sync_folder(home.parent)
+            self._replace(folder, home)
+        durable.sync_folder(home.parent)
         return Artifact(key, home, record)
+
+    def _replace(self, folder: Path, home: Path) -> None:
+        """Put what was made again on purpose in the place of the older one, which another run may be reading."""
+        try:
+            durable.exchange(folder, home)  # neither is ever absent
+        except OSError as error:
+            if error.errno not in durable.NO_EXCHANGE:
+                raise
+            self._move_aside(home)  # whoever looks now will wait for our lock, and then find it
+            folder.rename(home)
+        else:
+            self._move_aside(folder)
+
+    @contextlib.contextmanager
+    def held(self, key: str) -> Iterator[bool]:
+        """Hold `key` unless somebody else does; gives whether it is held."""
+        path = self.root / "locks" / key
+        descriptor = _take(path)
+        try:
+            yield descriptor is not None
+        finally:
+            if descriptor is not None:
+                path.unlink(missing_ok=True)
+                os.close(descriptor)
 
     @contextlib.contextmanager
     def _lock(self, key: str, waiting: Callable[[], None], stop: Callable[[], bool]) -> Iterator[bool]:
-        path = self.root / "locks" / key
-        path.parent.mkdir(parents=True, exist_ok=True)
         told = False
         while not stop():
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-            if _try_lock(descriptor) and _still_named(descriptor, path):
-                try:
+            with self.held(key) as is_mine:
+                if is_mine:
                     yield True
-                finally:
-                    path.unlink(missing_ok=True)
-                    os.close(descriptor)
-                return
-            os.close(descriptor)
+                    return
             if not told:
                 waiting()
                 told = True
@@ -182,24 +230,29 @@ class Store:
         yield False
 
 
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _take(path: Path) -> int | None:
+    """Open a file and lock it alone; None when somebody else holds it, or has just removed it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    if flock.take(descriptor, alone=True, wait=False) and flock.still_named(descriptor, path):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
-def _still_named(descriptor: int, path: Path) -> bool:
-    """Whether the locked file is still the one with this name: its last holder removes it."""
-    try:
-        return os.fstat(descriptor).st_ino == path.stat().st_ino
-    except FileNotFoundError:
-        return False
+def sealed(record: dict[str, Any]) -> str:
+    """Write a record with the SHA-256 of its own text, so that a change of any byte can be told."""
+    bare = {name: value for name, value in record.items() if name != "seal"}
+    return text_of({**bare, "seal": hashlib.sha256(text_of(bare).encode()).hexdigest()})
 
 
-def _files(folder: Path) -> dict[str, list[Any]]:
-    """Digest and size of every file below `folder`, by relative path.
+def text_of(record: dict[str, Any]) -> str:
+    """Write a record as it is, in the one form in which records are written."""
+    return json.dumps(record, indent=1, sort_keys=True) + "\n"
+
+
+def listing(folder: Path) -> dict[str, list[Any]]:
+    """Return digest and size of every file below `folder`, by relative path.
 
     Raises:
         ArtifactError: something that is neither a file nor a folder, such as a link out of the artifact.
@@ -223,30 +276,6 @@ def _entry(path: Path) -> list[Any]:
         return [hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size]
 
 
-def _digest(files: dict[str, list[Any]]) -> str:
+def content_digest(files: Mapping[str, Any]) -> str:
+    """Return the digest of an artifact whose files are these: path -> [sha256, size in bytes]."""
     return hashlib.sha256(canonical(["coralline.content", 1, files])).hexdigest()
-
-
-def _exchange(one: Path, other: Path) -> None:
-    """Swap two folders in one step (renameat2 with RENAME_EXCHANGE, Linux 3.15)."""
-    at_cwd, exchange = -100, 2
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.renameat2(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), os.fspath(other))
-
-
-def _sync(folder: Path, count: int) -> None:
-    if count > MANY_FILES:
-        os.sync()
-        return
-    for path in folder.rglob("*"):
-        _sync_folder(path)
-    _sync_folder(folder)
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 REFERENCE = PROJECT / "docs" / "reference"
 NOTE = "<!-- Made by docs/generate.py; do not edit. -->\n"
 PARTS_OF_RECORD = (
-    "The host adds `key`, `digest` and the step's own `numbers` and `facts` when it publishes the artifact."
+    "The host adds `key`, `digest`, `seal` and the step's own `numbers` and `facts` when it publishes the artifact."
 )
 
 

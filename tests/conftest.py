@@ -14,7 +14,15 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
 @pytest.fixture(autouse=True)
 def _fixed_surrounding(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CORALLINE_ARTIFACTS", "NO_COLOR", "FORCE_COLOR", "CORALLINE_LEASH", "CORALLINE_STEP"):
+    for name in (
+        "CORALLINE_ARTIFACTS",
+        "CORALLINE_OFFLINE",
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "CORALLINE_LEASH",
+        "CORALLINE_STEP",
+        "GITHUB_ACTIONS",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")

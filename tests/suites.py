@@ -1,9 +1,11 @@
-"""Runs the whole check: lint and types, then every suite of tests in the environment that it belongs to.
+"""Runs the whole check: linters and types, then every suite of tests in the environment that it belongs to.
 
+    lint/X           a linter (tests/linters.py)
     tests/unit       the host side, no daemon and no TensorFlow
     tests/stages/X   the code that runs in image X, or in the image of stage X, in its packages with pytest added
     tests/system     whole runs on both engines, kills, hostile input
     tests/browser    the report in a headless browser, in the report image's packages
+    tests/farm       steps on the workers of a Dask cluster inside the test, in the farm's packages
 
 Called by `./run test [SUITE ...]`. Says at the end, by name, what this machine could not do.
 """
@@ -28,19 +30,15 @@ sys.path.insert(0, str(PROJECT))
 
 from coralline.catalogue import PROJECT as ROOT  # noqa: E402
 from coralline.catalogue import specs  # noqa: E402
-from coralline.console import clock  # noqa: E402
+from coralline.console import clock, on_github  # noqa: E402
 from coralline.environments import Environment  # noqa: E402
+from tests.linters import LINTERS, NOT_POSSIBLE  # noqa: E402
 
 SIDE_BY_SIDE = 4  # suites, each of which is mostly one thread
 ALONE = "system"
 MOST_NAMED = 5
 HOME = ROOT / ".coralline" / "environments"
-LINT = {
-    "rules": ("ruff", "check", "."),
-    "format": ("ruff", "format", "--check", "."),
-    "types": ("mypy",),
-}
-IN_STAGE = "import sys; sys.path.append({tools!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
+WITH_TOOLS = "import sys; sys.path.append({tools!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
 
 
 def main(wanted: list[str]) -> int:
@@ -73,8 +71,12 @@ def _run(name: str, command: list[str]) -> tuple[str, int, list[tuple[str, str]]
         whole = [*command, *report]
         code = subprocess.run(whole, cwd=PROJECT, env=_surrounding(), stdout=out, stderr=out, check=False).returncode
         said.seek(0)
-        taken = clock(time.perf_counter() - started)
-        print(f"{said.read()}--- {name}: {'failed' if code else 'passed'} in {taken}", flush=True)
+        text, taken = said.read(), clock(time.perf_counter() - started)
+        if name.startswith("lint/") and code == NOT_POSSIBLE:
+            return name, 0, [(name, text.splitlines()[-1])]
+        ended = f"--- {name}: {'failed' if code else 'passed'} in {taken}"
+        fold = on_github() and not code  # what failed stays in sight
+        print(f"::group::{ended}\n{text}::endgroup::" if fold else f"{text}{ended}", flush=True)
         return name, code, _skipped(told)
 
 
@@ -88,7 +90,14 @@ def _suites(wanted: list[str]) -> Iterator[tuple[str, list[str]]]:
 def _names() -> list[str]:
     stages = [path for path in (PROJECT / "tests" / "stages").iterdir() if any(path.glob("test_*.py"))]
     longest = sorted(stages, key=_size, reverse=True)
-    return [*(f"lint/{name}" for name in LINT), *(f"stages/{path.name}" for path in longest), "unit", "browser", ALONE]
+    return [
+        *(f"lint/{name}" for name in LINTERS),
+        *(f"stages/{path.name}" for path in longest),
+        "unit",
+        "browser",
+        "farm",
+        ALONE,
+    ]
 
 
 def _size(folder: Path) -> int:
@@ -102,10 +111,12 @@ def _command(name: str) -> list[str]:
         return _in_stage(_image(rest), f"tests/stages/{rest}")
     if kind == "browser":
         return _in_stage("report", "tests/browser")
-    test = _environment("test")
+    if kind == "farm":
+        return _with_tools(_environment("farm"), "tests/farm")
     if kind == "lint":
-        return [str(test.python), "-m", *LINT[rest]]
-    return [str(test.python), "-m", "pytest", "-q", f"tests/{name}"]
+        linter = LINTERS[rest]
+        return [str(_environment(linter.environment).python.with_name(linter.program)), *linter.words]
+    return [str(_environment("test").python), "-m", "pytest", "-q", f"tests/{name}"]
 
 
 def _image(name: str) -> str:
@@ -115,10 +126,15 @@ def _image(name: str) -> str:
 
 
 def _in_stage(image: str, folder: str) -> list[str]:
-    tools = str(_environment("stage-tests").packages)
     stage = Environment(image, PROJECT / "docker" / image / "requirements.lock", HOME)
     stage.ensure(print)
-    return [str(stage.python), "-c", IN_STAGE.format(tools=tools), "-q", folder]
+    return _with_tools(stage, folder)
+
+
+def _with_tools(environment: Environment, folder: str) -> list[str]:
+    """Run tests in an environment that lacks what tests need, which is added at the end of its path."""
+    tools = str(_environment("stage-tests").packages)
+    return [str(environment.python), "-c", WITH_TOOLS.format(tools=tools), "-q", folder]
 
 
 def _environment(name: str) -> Environment:
@@ -144,7 +160,8 @@ def _by_reason(skipped: list[tuple[str, str]]) -> dict[str, list[str]]:
 
 def _surrounding() -> dict[str, str]:
     path = os.pathsep.join([str(HOME.parent / "host" / "bin"), os.environ["PATH"]])
-    return {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    ours = {name: value for name, value in os.environ.items() if name != "GITHUB_ACTIONS"}  # tests read plain lines
+    return {**ours, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from coralline.catalogue import PROJECT, specs
 from coralline.doctor.findings import Finding, error, info, ok, warning
 from coralline.environments import PYTHON
-from coralline.images.bases import EPOCH
+from coralline.images.built import EPOCH
 from coralline.make import LEAST_FREE_BYTES
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from coralline.doctor.machine import Machine
 
 SLOW_STORAGE = {"vfs"}  # copies every layer whole: docs.docker.com, "Docker storage drivers"
-WANTED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?(?:==(\S+))?", re.MULTILINE)
+WANTED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?(?:==([^\s;]+))?", re.MULTILINE)
 PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==", re.MULTILINE)
 
 
@@ -76,12 +76,14 @@ def lock_trouble(requirements: Path) -> str | None:
     parts = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
     if bare := [part.split("==")[0] for part in parts if "--hash=sha256:" not in part]:
         return f"pins {bare[0]} without a hash"
-    pins = dict(_names_and_versions(text))
+    pins: dict[str, list[str | None]] = {}  # more than one version where a lock serves several Pythons
+    for name, version in _names_and_versions(text):
+        pins.setdefault(name, []).append(version)
     for name, version in _names_and_versions(requirements.read_text(encoding="utf-8")):
         if name not in pins:
             return f"lacks {name}"
-        if version not in (None, pins[name]):
-            return f"has {name} {pins[name]}; {requirements.name} asks for {version}"
+        if version not in (None, *pins[name]):
+            return f"has {name} {', '.join(map(str, pins[name]))}; {requirements.name} asks for {version}"
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from coralline.catalogue import PROJECT
@@ -9,7 +10,9 @@ from coralline.errors import EngineError, ProfileError, nearest
 from coralline.notices import Kind, Notice, Notify
 
 if TYPE_CHECKING:
-    from coralline.engines.base import Engine
+    from collections.abc import Iterator, Mapping
+
+    from coralline.engines.base import Engine, Outpost
 
 ENGINES = ("auto", "docker", "local")
 HOME = (
@@ -40,6 +43,28 @@ def choose(name: str, notify: Notify) -> Engine:
             f"the {engine.name} engine cannot be used: {reason}", hint=f"mend that, or use --engine {other}"
         )
     return engine
+
+
+@contextlib.contextmanager
+def outposts(daemons: Mapping[str, str], notify: Notify) -> Iterator[dict[str, Outpost]]:
+    """Give the engine of each stage that is placed on another machine; on leaving, nothing of ours stays there.
+
+    Raises:
+        EngineError: a daemon cannot be used: why, and what to do.
+    """
+    if not daemons:
+        yield {}
+        return
+    from coralline.engines.remote import RemoteEngine
+
+    engines = {address: RemoteEngine(PROJECT, HOME, address) for address in dict.fromkeys(daemons.values())}
+    with contextlib.ExitStack() as stack:
+        for engine in engines.values():
+            stack.callback(engine.close)
+            engine.check()
+        for stage, address in daemons.items():
+            notify(Notice(kind=Kind.NOTE, text=f"stage {stage} on {address}"))
+        yield {stage: engines[address] for stage, address in daemons.items()}
 
 
 def _named(name: str) -> Engine:

@@ -6,11 +6,11 @@ however it ends, the kernel closes the connection, the daemon closes the input, 
 
 from __future__ import annotations
 
+import socket
 import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import socket
     import threading
 
     from coralline.engines.base import Listener
@@ -29,6 +29,8 @@ class Attachment:
         self._file = api.attach_socket(container, params=streams)
         self._socket: socket.socket = getattr(self._file, "_sock", self._file)
         self._socket.settimeout(POLL_S)
+        if self._socket.family != socket.AF_UNIX:  # else the loss of another machine would never be noticed
+            _keep_alive(self._socket)
         self._rest = b""
 
     def listen(self, listener: Listener, cancelled: threading.Event) -> None:
@@ -38,7 +40,7 @@ class Attachment:
                 chunk = self._socket.recv(65536)
             except TimeoutError:
                 continue
-            except ConnectionError:  # the daemon went down; whoever asks for the exit code is told
+            except OSError:  # the daemon went down; whoever asks for the exit code is told
                 return
             if not chunk:
                 return
@@ -48,6 +50,12 @@ class Attachment:
         """Let go: the container's standard input closes."""
         self._file.close()
         self._socket.close()
+
+
+def _keep_alive(line: socket.socket) -> None:
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4)):
+        line.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def demultiplex(data: bytes, listener: Listener) -> bytes:

@@ -108,6 +108,30 @@ class Engine(Protocol):
         ...
 
 
+class Outpost(Engine, Protocol):
+    """An engine whose steps run on another machine: what is asked of this one elsewhere is asked of it."""
+
+    def missing(self, need: str) -> str | None:
+        """Say why that machine lacks a device, or None when it can be used or nothing is known yet."""
+        ...
+
+    def remedy(self, need: str) -> str:
+        """Say what to do about a missing device."""
+        ...
+
+    def fingerprint(self, need: str | None) -> str:
+        """Stand for that machine and the device measured, in keys. Final once `prepare` has run."""
+        ...
+
+    def facts(self) -> dict[str, str | int]:
+        """Return what records say of a host."""
+        ...
+
+    def cores(self) -> int:
+        """Processors that a step may use there."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """Where a step sees its folders: inside a container, or on the host itself."""

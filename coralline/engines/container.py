@@ -9,7 +9,7 @@ import os
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from coralline.engines.base import Job, Places, environment, step_path
 
@@ -32,11 +32,17 @@ OWNER_LABEL = "coralline.owner"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bind:
-    """One folder or file of the host inside the container."""
+    """One folder or file of the host, or a volume of the daemon, inside the container."""
 
     source: Path
     target: Path
     writable: bool = False
+    volume: bool = False
+
+    @property
+    def kind(self) -> Literal["bind", "volume"]:
+        """What the daemon calls it."""
+        return "volume" if self.volume else "bind"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +83,10 @@ class Container:
         from docker.types import DeviceRequest, LogConfig, Mount
 
         return api.create_host_config(
-            mounts=[Mount(str(b.target), str(b.source), type="bind", read_only=not b.writable) for b in self.binds],
+            mounts=[
+                Mount(str(b.target), str(b.source), type=b.kind, read_only=not b.writable, no_copy=b.volume)
+                for b in self.binds
+            ],
             network_mode="none",
             read_only=True,
             cap_drop=["ALL"],
@@ -122,20 +131,43 @@ class Container:
 def describe(job: Job, image: str, stages: Path, *, user: str, owner: str) -> Container:
     """Return the container for a job: `stages` is the folder with the stages' code, `owner` who may remove it."""
     usb = "edgetpu" in job.devices and USB.is_dir()
+    return confined(
+        job,
+        image,
+        binds=tuple(_binds(job, stages, usb=usb)),
+        user=user,
+        labels={OWNER_LABEL: owner},
+        groups=tuple(sorted(os.getgroups())) if usb else (),  # the stick's nodes belong to a group, often plugdev
+        usb=usb,
+    )
+
+
+def confined(
+    job: Job,
+    image: str,
+    *,
+    binds: tuple[Bind, ...],
+    user: str,
+    labels: dict[str, str],
+    step: Path = STEP,
+    groups: tuple[int, ...] = (),
+    usb: bool = False,
+) -> Container:
+    """Return a container that runs the job's stage on what `binds` gives it; `step` is its step.json inside."""
     return Container(
         image=image,
         command=("python3", "-m", f"stages.{job.stage}"),
         user=user,
-        binds=tuple(_binds(job, stages, usb=usb)),
+        binds=binds,
         variables={
             **environment(job),
-            "CORALLINE_STEP": str(STEP),
+            "CORALLINE_STEP": str(step),
             "HOME": "/tmp",  # noqa: S108 - inside the container, the only place to write but /out
             "USER": "coralline",  # libraries ask for the name of a user that the image does not know
         },
         memory_bytes=job.memory_bytes,
-        labels={RUN_LABEL: job.run_id, STAGE_LABEL: job.stage, KEY_LABEL: job.key, OWNER_LABEL: owner},
-        groups=tuple(sorted(os.getgroups())) if usb else (),  # the stick's nodes belong to a group, often plugdev
+        labels={RUN_LABEL: job.run_id, STAGE_LABEL: job.stage, KEY_LABEL: job.key, **labels},
+        groups=groups,
         gpu="gpu" in job.devices,
         usb=usb,
     )

@@ -80,11 +80,11 @@ class DockerEngine:
     def sweep(self) -> list[str]:
         """Remove the containers of host processes that are gone; return their labels' steps."""
         with _docker_trouble():
-            return _sweep(_connect())
+            return _sweep(connect())
 
     @functools.cached_property
     def _api(self) -> APIClient:
-        api = _connect()
+        api = connect()
         _sweep(api)  # once for each process that runs steps
         return api
 
@@ -109,12 +109,12 @@ class DockerEngine:
             try:
                 self._api.start(name)
                 attachment.listen(listener, cancelled)
-                state = _ended(self._api, name, cancelled)
+                state = ended(self._api, name, cancelled)
             finally:
                 attachment.close()
         listener.close()  # the last line may be the error event
         code = int(state["ExitCode"])
-        return base.Outcome(exit_code=code, reason=_reason(planned, code, oom=state["OOMKilled"]), error=listener.error)
+        return base.Outcome(exit_code=code, reason=reason(planned, code, oom=state["OOMKilled"]), error=listener.error)
 
 
 def user(info: dict[str, Any]) -> str:
@@ -126,7 +126,8 @@ def user(info: dict[str, Any]) -> str:
     return "0:0" if rootless else f"{os.getuid()}:{os.getgid()}"
 
 
-def _connect() -> APIClient:
+def connect() -> APIClient:
+    """Return the SDK's client of this machine's daemon."""
     from docker import APIClient
 
     address = f"unix://{daemon.socket_path()}"
@@ -146,7 +147,7 @@ def _created(api: APIClient, planned: container.Container) -> Iterator[str]:
             api.remove_container(name, force=True)
 
 
-def _ended(api: APIClient, name: str, cancelled: threading.Event) -> dict[str, Any]:
+def ended(api: APIClient, name: str, cancelled: threading.Event) -> dict[str, Any]:
     """Return the container's state once it has ended; a cancelled one is killed."""
     from docker.errors import APIError
 
@@ -162,7 +163,8 @@ def _ended(api: APIClient, name: str, cancelled: threading.Event) -> dict[str, A
         time.sleep(POLL_S)
 
 
-def _reason(planned: container.Container, code: int, *, oom: bool) -> str | None:
+def reason(planned: container.Container, code: int, *, oom: bool) -> str | None:
+    """Say what is known of a bad end beyond its exit code."""
     if code and oom:
         return f"out of memory: limit {base.gibibytes(planned.memory_bytes)}"
     return "killed" if code == KILLED else None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GRACE_S = 1.5
+LOOK_EVERY_S = 0.1
 
 
 class LocalEngine:
@@ -110,8 +111,10 @@ class LocalEngine:
         for reader in readers:
             reader.start()
         while process.poll() is None and not cancelled.is_set():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=0.1)
+            readers[0].join(timeout=LOOK_EVERY_S)  # until the step ends: waiting for a process looks again and again
+            if not readers[0].is_alive():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=LOOK_EVERY_S)
         _end_group(process)
         for reader in readers:
             reader.join(timeout=GRACE_S)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline import devices
+from coralline import devices, offline
 from coralline.catalogue import PROJECT, specs
 from coralline.errors import ImageError, ProfileError, nearest
 from coralline.images import built
@@ -35,11 +35,16 @@ BASE = re.compile(r"^ARG BASE=coralline-base:(\w+)$", re.MULTILINE)
 
 
 class Images:
-    """The images of a project, and what is recorded of them below `home`."""
+    """The images of a project, and what is recorded of them below `home`; `prefix` begins their names in the daemon."""
 
     def __init__(
-        self, project: Path = PROJECT, home: Path | None = None, clock: Callable[[], float] = time.time
+        self,
+        project: Path = PROJECT,
+        home: Path | None = None,
+        clock: Callable[[], float] = time.time,
+        prefix: str = built.PREFIX,
     ) -> None:
+        self._prefix = prefix
         self._docker = project / "docker"
         self._home = home or project / ".coralline" / "images"
         self._clock = clock
@@ -103,8 +108,15 @@ class Images:
         recipe = self.recipe(name)
         found = daemon.image_with(LABEL, built.digest_of([name, recipe]))
         if found is not None:  # built before, and our record of it was lost
+            from coralline.images import kept
+
+            kept.tag(found, self.tag(name))  # else it goes when another name that it has is taken away
             self._record(name, recipe, found)
         return found
+
+    def tag(self, name: str) -> str:
+        """Return the name that the daemon knows the image by; `base` must be final."""
+        return f"{self._prefix}{name}:{built.digest_of(self.recipe(name))[:12]}"
 
     def identity(self, name: str) -> dict[str, str]:
         """Return the image's id, its base and how that was made, for records; empty for an image that is not built."""
@@ -112,6 +124,10 @@ class Images:
         if image is None or base is None:
             return {}
         return {"image": str(image["id"]), "base": str(base["identity"]), "base_way": str(base["way"])}
+
+    def base(self, name: str) -> dict[str, Any] | None:
+        """Return what was recorded when the base of an image was made, or None while it is not."""
+        return self._base(name).recorded()
 
     def unavailable(self, name: str) -> str | None:
         """Say why the image could not be built within the last day, or None."""
@@ -134,6 +150,9 @@ class Images:
             if found is not None:
                 return found
             try:
+                pack = offline.Pack.given()
+                if pack is not None:
+                    return self._taken(name, pack)
                 self._probe(name)
                 image_id = self._build(name, self._base(name).make(progress), progress, fresh=fresh)
             except ImageError as error:
@@ -141,6 +160,24 @@ class Images:
                 raise
             self._failure(name).unlink(missing_ok=True)
             return image_id
+
+    def _taken(self, name: str, pack: offline.Pack) -> str:
+        """Load the image and its base from what was packed for a site without network."""
+        from coralline.images import kept
+
+        for part in (f"base-{self.base_path(name).stem}", name):
+            archive = pack.image(part)
+            if archive is None:
+                hint = "pack again with --images where there is a network, or run with --engine local"
+                raise ImageError(f"the image {name} is not in {pack.folder}", hint=hint)
+            kept.take(archive)
+        found = self.find(name)
+        if found is None:
+            raise ImageError(
+                f"the image {name} in {pack.folder} is not that of this checkout",
+                hint="it was packed from another version of the project: use the one that lies beside it",
+            )
+        return found
 
     def _probe(self, name: str) -> None:
         """Ask the vendor before a base is made for nothing: that takes minutes, this seconds."""
@@ -155,7 +192,7 @@ class Images:
             raise builder.failure(f"the image {name}", lines, log)
 
     def _build(self, name: str, base: dict[str, Any], progress: OnEvent, *, fresh: bool) -> str:
-        from coralline.images import builder
+        from coralline.images import builder, kept
 
         recipe, log = self.recipe(name), self._home / f"{name}.log"
         log.unlink(missing_ok=True)
@@ -165,12 +202,13 @@ class Images:
                 name=name,
                 context=context,
                 dockerfile=context / self._dockerfile(name).relative_to(self._docker),
-                tag=f"coralline-{name}:{built.digest_of(recipe)[:12]}",
+                tag=self.tag(name),
                 arguments={"BASE": base["tag"], "NAME": name, **_passed_on()},
                 labels=_labels(name, recipe, base),
                 fresh=fresh,
             )
             image_id = builder.build(wanted, log, lambda line: _say(progress, name, line))
+        image_id = kept.settle(image_id, name=wanted.tag, log=log)
         self._record(name, recipe, image_id, seconds=self._clock() - started)
         return image_id
 
@@ -208,7 +246,7 @@ class Images:
         return self._docker / "base" / f"{suite[1]}.toml"
 
     def _base(self, name: str) -> Base:
-        return Base(self.base_path(name), self._home)
+        return Base(self.base_path(name), self._home, self._prefix)
 
     def _dockerfile(self, name: str) -> Path:
         own = self._docker / name / "Dockerfile"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from coralline import daemon
 from coralline.errors import ImageError
 from coralline.images import built
+from coralline.images.built import EPOCH, PREFIX
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from coralline.engines.base import OnEvent
 
-EPOCH = 1735689600  # 2025-01-01: every time in an image is this one
 LABEL = "coralline.base"
 VARIABLES = [  # as docker/base/Dockerfile sets them
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -30,7 +30,8 @@ SHOWN = 3  # differing packages that a warning names
 class Base:
     """One base: `description`, `docker/base/SUITE.toml`, says what it holds; what was made is recorded below `home`."""
 
-    def __init__(self, description: Path, home: Path) -> None:
+    def __init__(self, description: Path, home: Path, prefix: str = PREFIX) -> None:
+        self._prefix = prefix
         self._folder = description.parent
         self._suite = suite = description.stem
         self._state = home / f"base-{suite}.json"
@@ -105,7 +106,7 @@ class Base:
         import tempfile
         from pathlib import Path
 
-        from coralline.images import archive, builder
+        from coralline.images import archive, builder, kept
 
         _say(progress, self._suite, "no registry answers: making the base from Debian's packages")
         with tempfile.TemporaryDirectory(prefix="coralline-base-") as folder:
@@ -120,32 +121,16 @@ class Base:
             lines = builder.run(command, self._log, lambda line: _say(progress, self._suite, line))
             if lines is not None:
                 raise builder.failure(f"the base {self._suite}", lines, self._log)
-            layer = archive.digest(root)
-            configuration = archive.config(layer, EPOCH, VARIABLES, self._labels("packages", layer))
-            return self._load(root, configuration)
-
-    def _load(self, root: Path, configuration: bytes) -> str:
-        import subprocess
-
-        from coralline.images import archive, builder
-
-        command = [builder.client().program, "load", "--quiet"]
-        with (
-            self._log.open("ab") as log,
-            subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=builder.environment()
-            ) as process,
-        ):
-            assert process.stdin is not None  # noqa: S101 - it is a pipe
-            image_id = archive.write(process.stdin, root, configuration, tag=self._tag, epoch=EPOCH)
-            process.stdin.close()
-        if process.returncode != 0 or daemon.image(image_id) is None:
-            raise ImageError(f"the base {self._suite} cannot be loaded into Docker", hint=f"the log is {self._log}")
-        return image_id
+            layer = archive.layer_of(root)
+            configuration = archive.config(layer.digest, EPOCH, VARIABLES, self._labels("packages", layer.digest))
+            image_id = kept.load([layer], configuration, tag=self._tag, log=self._log)
+            if image_id is None:
+                raise ImageError(f"the base {self._suite} cannot be loaded into Docker", hint=f"the log is {self._log}")
+            return image_id
 
     @property
     def _tag(self) -> str:
-        return f"coralline-base:{self._suite}-{self.recipe[:12]}"
+        return f"{self._prefix}base:{self._suite}-{self.recipe[:12]}"
 
     def _labels(self, way: str, identity: str) -> dict[str, str]:
         return {LABEL: self.recipe, f"{LABEL}.identity": identity, f"{LABEL}.way": way}
@@ -180,7 +165,7 @@ class Base:
         from coralline.images import builder
 
         program = builder.client().program
-        for tag in (self._tag, f"coralline-base:{self._suite}"):
+        for tag in (self._tag, f"{self._prefix}base:{self._suite}"):
             subprocess.run([program, "tag", image_id, tag], check=True, env=builder.environment())
 
     def _compare(self, made: dict[str, Any], progress: OnEvent) -> None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+EPOCH = 1735689600  # 2025-01-01: every time in an image is this one
+PREFIX = "coralline-"  # of the names of the images in use
+
 
 def load(path: Path, recipe: str) -> dict[str, Any] | None:
     """Return what was recorded for this recipe, or None when nothing was, or for another one."""

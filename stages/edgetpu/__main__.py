@@ -1,4 +1,4 @@
-"""Answer a question about one file as one JSON document: `python -m stages.edgetpu check|inspect|estimate|parse-log`.
+"""Answer a question about one file as one JSON document: `python -m stages.edgetpu QUESTION FILE`.
 
 Exit code 2 and `{"message", "remedy"}` when the file or the question is wrong. The files are foreign: whoever starts
 this bounds its time and memory.
@@ -17,6 +17,7 @@ from typing import Any, Dict, Iterator, Sequence
 from stages.contract import InputError
 from stages.edgetpu import estimate, gate
 from stages.edgetpu.compiled import inspection
+from stages.edgetpu.compiled.digest import masked_digest
 from stages.edgetpu.fix import fix
 from stages.edgetpu.log import document as log
 from stages.tflite.flat import MalformedFile
@@ -74,7 +75,7 @@ def _limit_memory(files: Sequence[Path]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m stages.edgetpu", description=__doc__)
-    parser.add_argument("question", choices=("check", "inspect", "estimate", "parse-log"))
+    parser.add_argument("question", choices=("check", "inspect", "estimate", "parse-log", "digest"))
     parser.add_argument("file", type=Path)
     parser.add_argument("--fixed", type=Path, help="check: write the changed file here")
     parser.add_argument("--softmax-on-host", action="store_true", help="check --fixed: leave SOFTMAX out")
@@ -97,6 +98,8 @@ def _of_file(told: argparse.Namespace, content: bytes) -> Dict[str, Any]:
         return log.document(content)
     if told.question == "inspect":
         return inspection.inspect(content)
+    if told.question == "digest":
+        return {"schema": "coralline.compiled-digest", "version": 1, "sha256_masked": masked_digest(content)}
     if told.question == "estimate":
         compiled = told.compiled.read_bytes() if told.compiled else None
         return estimate.estimate(content, usb=told.usb, clock=told.clock, compiled=compiled)

@@ -61,20 +61,22 @@ def _tidy() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_tidy")
-def test_builds_from_nothing_give_the_same_layers_with_both_builders(
+def test_builds_from_nothing_give_the_same_layers_and_id_with_both_builders(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = Images(project)
-    layers = []
+    layers, ids = [], set()
     for kind in (builder.client().builder, "classic"):
         client = builder.Client(program=builder.client().program, builder=kind)
         monkeypatch.setattr(builder, "client", lambda client=client: client)
         built = daemon.image(images.build(SMALL, ignore, fresh=True))
         assert built is not None
         layers.append(built["RootFS"]["Layers"])
+        ids.add(built["Id"])
     own = daemon.image(Images().build(SMALL, ignore))
     assert own is not None
     assert layers == [own["RootFS"]["Layers"]] * 2
+    assert len(ids) == 1
 
 
 def test_nothing_of_the_build_stays_in_the_image() -> None:

@@ -15,7 +15,6 @@ from lab import MODEL, PATIENCE_S, Lab, end, holds, kill, read_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LABELS = {"dataset": "dataset", "train": f"train/{MODEL}", "convert": f"convert/{MODEL}/ptq-int8-stock"}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
@@ -97,20 +96,3 @@ def test_a_killed_container_is_a_failed_step_that_the_next_run_takes_up(in_conta
     assert in_containers.records()[LABELS["train"]]["facts"]["resumed_at_epoch"] == 1
     expected = {label: digest for label, digest in docker.digests().items() if not label.startswith("convert")}
     assert in_containers.digests() == expected
-
-
-def test_two_runs_at_once_make_each_step_once(local: Lab, tmp_path: Path) -> None:
-    lab = sown(local, tmp_path, "dataset")
-    words = ("--only", "train", "--set", "train.epochs=0")
-    both = [lab.start_all(*words) for _ in range(2)]
-    said = [end_well(process) for process in both]
-    assert sum(f"start     {LABELS['train']}" in text for text in said) == 1, said
-    assert len(list((lab.artifacts / "objects").iterdir())) == 2
-    assert lab.damaged() == []
-
-
-def end_well(process: subprocess.Popen[str]) -> str:
-    with process:
-        _, said = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, said
-    return said

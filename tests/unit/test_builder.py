@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import os
-import tarfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coralline.errors import EngineError
-from coralline.images import archive, builder
+from coralline.images import builder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,31 +113,3 @@ def test_a_command_ends_at_its_limit(tmp_path: Path) -> None:
     started = time.monotonic()
     assert builder.run(["sleep", "60"], tmp_path / "log", limit_s=0.2) == []
     assert time.monotonic() - started < 10
-
-
-def test_an_archive_depends_on_its_layer_alone(tmp_path: Path) -> None:
-    root = tmp_path / "root.tar"
-    root.write_bytes(os.urandom(5000))
-    layer = archive.digest(root)
-    configuration = archive.config(layer, 1735689600, ["A=b"], {"label": "value"})
-    first, second = io.BytesIO(), io.BytesIO()
-    image_id = archive.write(first, root, configuration, tag="name:tag", epoch=1735689600)
-    os.utime(root, (0, 0))
-    assert archive.write(second, root, configuration, tag="name:tag", epoch=1735689600) == image_id
-    assert first.getvalue() == second.getvalue()
-    assert image_id == "sha256:" + hashlib.sha256(configuration).hexdigest()
-
-
-def test_an_archive_is_laid_out_as_docker_load_reads_it(tmp_path: Path) -> None:
-    root = tmp_path / "root.tar"
-    root.write_bytes(b"layer")
-    out = io.BytesIO()
-    layer = archive.digest(root)
-    image_id = archive.write(out, root, archive.config(layer, 0, [], {}), tag="name:tag", epoch=0)
-    with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as tar:
-        contents = {name: tar.extractfile(name).read() for name in tar.getnames()}  # type: ignore[union-attr]
-    (entry,) = json.loads(contents["manifest.json"])
-    assert entry["RepoTags"] == ["name:tag"]
-    assert entry["Config"] == image_id.removeprefix("sha256:") + ".json"
-    assert contents[entry["Layers"][0]] == b"layer"
-    assert json.loads(contents[entry["Config"]])["rootfs"]["diff_ids"] == [layer]

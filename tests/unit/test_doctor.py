@@ -170,6 +170,16 @@ def test_the_governor_of_every_processor_counts(tmp_path: Path, words: list[str]
         ("numpy\n", "numpy==1.26.3\n", "pins numpy without a hash"),
         ("numpy\n", "a==1 --hash=sha256:a\nnumpy==1.26.3\n", "pins numpy without a hash"),
         ("numpy\n", None, "is missing"),
+        (
+            "numpy==1.26.4; python_version < '3.13'\nnumpy>=2; python_version >= '3.13'\n",
+            "numpy==1.26.4 ; python_full_version < '3.13' --hash=sha256:a\nnumpy==2.3.4 --hash=sha256:b\n",
+            None,
+        ),
+        (
+            "numpy==1.26.4; python_version < '3.13'\n",
+            "numpy==1.26.3 ; python_full_version < '3.13' --hash=sha256:a\nnumpy==2.3.4 --hash=sha256:b\n",
+            "has numpy 1.26.3, 2.3.4; requirements.in asks for 1.26.4",
+        ),
     ],
 )
 def test_a_lock_is_held_against_its_requirements(

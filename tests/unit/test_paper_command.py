@@ -11,7 +11,7 @@ from invoke.parser import Parser
 from test_parity_command import make, words
 
 import tasks
-from coralline import commands, session
+from coralline import catalogue, commands, session
 from coralline.engines.base import Job, Outcome
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Steps(dict[str, Any]):
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEngine:
     made = FakeEngine(behaviours=Steps(), blocked_images={"compile": "no vendor"})
     monkeypatch.setattr(session, "choose", lambda _name, _notify: made)
-    monkeypatch.setenv(commands.ARTIFACTS_VARIABLE, str(tmp_path / "artifacts"))
+    monkeypatch.setenv(catalogue.ARTIFACTS_VARIABLE, str(tmp_path / "artifacts"))
     return made
 
 

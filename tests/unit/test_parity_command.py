@@ -12,7 +12,7 @@ from fakes import FakeEngine, write_record
 from test_file_commands import document
 
 import tasks
-from coralline import commands, session
+from coralline import catalogue, commands, session
 from coralline.catalogue import specs
 from coralline.engines.base import Job, Outcome
 
@@ -55,7 +55,7 @@ class Steps(dict[str, Any]):
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEngine:
     made = FakeEngine(behaviours=Steps(), blocked_images={"compile": "no vendor"})
     monkeypatch.setattr(session, "choose", lambda _name, _notify: made)
-    monkeypatch.setenv(commands.ARTIFACTS_VARIABLE, str(tmp_path / "artifacts"))
+    monkeypatch.setenv(catalogue.ARTIFACTS_VARIABLE, str(tmp_path / "artifacts"))
     return made
 
 

@@ -19,6 +19,7 @@ from coralline.execute import Ended, Execution
 from coralline.make import Maker
 from coralline.notices import Kind, Notice
 from coralline.plan import Action, Decision, Planner
+from coralline.pool import Threads
 from coralline.store import Store
 from stages.spec import Input
 
@@ -98,7 +99,8 @@ class House:
             cancelled=self.cancelled,
             hold=self.hold,
         )
-        return Execution(self.steps(**changed), self.planner(forced), maker, jobs=jobs, notify=self.told.append).run()
+        pool = Threads(maker, jobs)
+        return Execution(self.steps(**changed), self.planner(forced), maker, pool, self.told.append).run()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
+from coralline import durable
 from coralline.errors import ArtifactError
 from coralline.store import Store
 
@@ -87,6 +89,15 @@ def test_making_again_replaces_the_artifact(tmp_path: Path) -> None:
     publish(store, content="{}")
     publish(store, content="[1]")
     assert (store.find(KEY).path / "out.json").read_text() == "[1]"  # type: ignore[union-attr]
+
+
+def test_making_again_works_where_names_cannot_be_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_one: Path, _other: Path) -> None:  # stands for NFS, which cannot be mounted here
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(durable, "exchange", refuse)
+    test_making_again_replaces_the_artifact(tmp_path)
+    assert len(list((tmp_path / "quarantine").iterdir())) == 1
 
 
 def test_an_artifact_with_an_unreadable_record_is_put_aside(tmp_path: Path) -> None:

@@ -1,0 +1,258 @@
+"""A bundle of whoever gave it, checked from end to end before anything in it is believed.
+
+What holds once a `Bundle` is open: every byte is as it was when the bundle was made; each record's key is the digest of
+its parts, and its digest that of its list of files; the outputs, where there are any, are those files. What cannot hold
+without a signature: that nobody made the whole bundle anew (signatures.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+import zlib
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coralline.bundle import documents
+from coralline.bundle.archive import Archive
+from coralline.bundle.layout import (
+    CRATE,
+    FILES,
+    MANIFEST,
+    OWN,
+    RECORD,
+    RUN,
+    SEALED_MANIFEST,
+    broken,
+    is_listing,
+    member_of,
+    object_of,
+)
+from coralline.key import key_of
+from coralline.runs import Run
+from coralline.store import Artifact, content_digest, sealed, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Self
+
+Listing = dict[str, list[Any]]  # path -> [sha256, size in bytes]
+RUN_NAME = re.compile(r"[0-9a-z][0-9a-z-]{0,63}")
+LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
+
+
+class Bundle:
+    """The bundle in the zip file at `path`; use as a context manager, since what is looked at is unpacked for so long.
+
+    `run` is the run as it was recorded, its folder a temporary one with the logs. `progress(done, total)` counts bytes.
+
+    Raises:
+        ProfileError: there is no such file.
+        ArtifactError: it is not a bundle, or not what it was, with the name of what is wrong.
+    """
+
+    def __init__(self, path: Path, progress: Callable[[int, int], None] = lambda _done, _total: None) -> None:
+        self.archive = Archive(path)
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        try:
+            self.manifest = self._manifest()
+            self._check_members(progress)
+            self._listings: dict[str, Listing] = {}
+            self._whole: set[str] = set()
+            self._records = {key: self._record(key, outputs) for key, outputs in self._objects().items()}
+            self.run = self._run()
+            self._check_derived()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the artifacts, sorted."""
+        return tuple(sorted(self._records))
+
+    @property
+    def version(self) -> str:
+        """The version of Coralline that made the bundle."""
+        told: str = self.manifest["coralline"]
+        return told
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the manifest, which binds every byte of the bundle."""
+        return hashlib.sha256(self.archive.read(MANIFEST)).hexdigest()
+
+    def has_outputs(self, key: str) -> bool:
+        """Whether the outputs of an artifact are in the bundle too."""
+        return key in self._whole
+
+    def files(self, key: str) -> Listing:
+        """Return the list of an artifact's files."""
+        return self._listings[key]
+
+    def record(self, key: str) -> dict[str, Any]:
+        """Return an artifact's record."""
+        return self._records[key]
+
+    def find(self, key: str) -> Artifact | None:
+        """Return the artifact of `key`, or None. Its outputs are unpacked; without them its folder does not exist."""
+        if key not in self._records:
+            return None
+        home = self._folder() / "objects" / key
+        if self.has_outputs(key) and not home.exists():
+            self.unpack(key, home)
+        return Artifact(key, home, self._records[key])
+
+    def unpack(self, key: str, home: Path) -> None:
+        """Write an artifact into the folder `home`: outputs, record and list of files, checked once more on the way."""
+        for path in [RECORD, FILES, *self._listings[key]]:
+            self._save(member_of(key, path), home / path)
+
+    def unpack_run(self, folder: Path) -> None:
+        """Write the run and its logs into a folder."""
+        for name in self.archive.members:
+            if name == RUN or name.startswith("logs/"):
+                self._save(name, folder / name)
+
+    def close(self) -> None:
+        """Let the file go and remove what was unpacked."""
+        self.archive.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def _manifest(self) -> dict[str, Any]:
+        told = self.document(MANIFEST)
+        if (
+            not isinstance(told, dict)
+            or (told.get("schema"), told.get("version")) != ("coralline.bundle", 1)
+            or not isinstance(told.get("coralline"), str)
+            or not is_listing(told.get("members"))
+        ):
+            raise broken(MANIFEST, "is not a manifest that this version can read")
+        return told
+
+    def _check_members(self, progress: Callable[[int, int], None]) -> None:
+        told: Listing = self.manifest["members"]
+        there = self.archive.members.keys() - {MANIFEST, SEALED_MANIFEST}
+        for name in sorted(there ^ told.keys()):
+            raise broken(name, "is missing" if name in told else "is not in the manifest")
+        seal = self.archive.members.get(SEALED_MANIFEST)
+        if seal is not None and zlib.crc32(self.archive.read(SEALED_MANIFEST)) != seal.checksum:
+            raise broken(SEALED_MANIFEST, "is damaged")
+        done = 0
+        for name, (sha256, size) in told.items():
+            digest = hashlib.sha256()
+            for block in self.archive.blocks(name):
+                digest.update(block)
+            if [digest.hexdigest(), self.archive.members[name].size] != [sha256, size]:
+                raise broken(name, "is not what the manifest says")
+            done += size
+            progress(done, self.archive.size)
+
+    def _objects(self) -> dict[str, set[str]]:
+        """List the paths in each artifact's folder, by key."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for name in self.archive.members:
+            if inside := object_of(name):
+                found[inside[0]].add(inside[1])
+        return found
+
+    def _record(self, key: str, paths: set[str]) -> dict[str, Any]:
+        record: dict[str, Any] = self.document(member_of(key, RECORD))
+        files = self.document(member_of(key, FILES))
+        if not is_listing(files) or OWN & files.keys():
+            raise broken(member_of(key, FILES), "is not a list of files")
+        self._listings[key] = files
+        _check_record(key, record, files)
+        outputs = paths - OWN
+        if outputs:
+            self._whole.add(key)
+        if outputs and outputs != files.keys():
+            name = min(outputs ^ files.keys())
+            raise broken(member_of(key, name), "is missing" if name in files else "is not in files.json")
+        for path in outputs:
+            if self.manifest["members"][member_of(key, path)] != files[path]:
+                raise broken(member_of(key, path), "is not what files.json says")
+        return record
+
+    def _check_derived(self) -> None:
+        """Derive once more what was derived from run, records and lists of files; it must be the same bytes."""
+        told: Listing = self.manifest["members"]
+        story = documents.Story(self.document(RUN), self._records, self._listings, self.version)
+        try:
+            derived = dict(story.statements())
+            derived[CRATE] = story.crate(told)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise broken(
+                RUN, f"and the records do not tell enough to derive provenance from them: {error!r}"
+            ) from error
+        for name, content in derived.items():
+            if told.get(name) != documents.entry(content):
+                raise broken(name, "does not say what the records say, or is of another version of Coralline")
+
+    def _run(self) -> Run:
+        told = self.document(RUN)
+        try:
+            if (told["schema"], told["version"]) != ("coralline.run", 1):
+                raise broken(RUN, "is not a run that this version can read")
+            folder = self._folder() / "run"
+            self.unpack_run(folder)
+            run = Run(str(told["run"]), folder, dict(told["request"]), dict(told["steps"]), bool(told["ended"]))
+            if not RUN_NAME.fullmatch(run.id) or not all(map(LABEL.fullmatch, run.steps)):
+                raise broken(RUN, "names a run or a step in a way that none is named")
+            keys = {step["key"] for step in run.steps.values() if step["state"] in {"made", "reused"}}
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise broken(RUN, "does not tell of a run") from error
+        for key in sorted(keys ^ self._records.keys()):
+            raise broken(member_of(key, RECORD), "is missing" if key in keys else "is not an artifact of the run")
+        return run
+
+    def document(self, name: str) -> Any:
+        """Read a JSON document."""
+        try:
+            return json.loads(self.archive.read(name))
+        except (ValueError, RecursionError) as error:
+            raise broken(name, f"is not JSON: {error}") from error
+
+    def _save(self, name: str, place: Path) -> None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256()
+        with place.open("xb") as file:
+            for block in self.archive.blocks(name):
+                digest.update(block)
+                file.write(block)
+        if digest.hexdigest() != self.manifest["members"][name][0]:
+            raise broken(name, "changed while it was read")
+
+    def _folder(self) -> Path:
+        if self._temporary is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="coralline-bundle-")
+        return Path(self._temporary.name)
+
+
+def _check_record(key: str, record: Any, files: Mapping[str, Any]) -> None:
+    """Check that a record is of its key and of its files, and has what those who read records count on."""
+    name = member_of(key, RECORD)
+    try:
+        if (record["schema"], record["version"]) != ("coralline.record", 1):
+            raise broken(name, "is not a record that this version can read")
+        if not record["key"] == key == key_of(record["key_parts"]):
+            raise broken(name, "does not belong to its key: the parts of the key give another one")
+        if record["digest"] != content_digest(files):
+            raise broken(name, "does not have the digest of its files.json")
+        if "seal" in record and sealed(record) != text_of(record):
+            raise broken(name, "is not what its seal says")
+        usable = LABEL.fullmatch(record["label"]) and RUN_NAME.fullmatch(record["run"])
+        if not usable or not all({"metric", "value", "unit"} <= number.keys() for number in record["numbers"]):
+            raise broken(name, "names its step, its run or its numbers in a way that none is named")
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise broken(name, f"is not a record: {error!r}") from error
