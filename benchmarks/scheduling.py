@@ -70,7 +70,7 @@ def main() -> None:
     """Make the projects, run them in turns and report."""
     asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     asked.add_argument("--steps", type=int, default=1000)
-    asked.add_argument("--rounds", type=int, default=3)
+    asked.add_argument("--rounds", type=int, default=3, help="at least 2")
     asked.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     options = asked.parse_args()
     project = _project()

@@ -101,6 +101,8 @@ def _check_place(place: Path) -> None:
         raise ProfileError(f"there is something at {str(place)!r} already", hint="remove it, or give another --to")
     if not place.absolute().parent.is_dir():
         raise ProfileError(f"there is no folder {str(place.parent)!r}", hint="make it, or give another --to")
+    if not os.access(place.absolute().parent, os.W_OK):
+        raise ProfileError(f"this user cannot write into the folder {str(place.parent)!r}", hint="give another --to")
 
 
 def _print_imported(told: Imported, *, signed: bool) -> None:

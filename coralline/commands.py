@@ -172,7 +172,7 @@ def _request(words: Mapping[str, Any]) -> request.Request:
 
 def _setting(words: Mapping[str, Any]) -> session.Setting:
     """Read where steps run; with a farm, this process goes on in the farm's environment."""
-    jobs, placed = jobs_of(words["jobs"]), placement.parse(words["on"])
+    jobs, placed = jobs_of(words["jobs"]), placement.parse(words["on"] or ())
     if placed.farm is not None:
         from coralline.farm import entry
 

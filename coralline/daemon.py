@@ -12,7 +12,7 @@ from typing import Any
 from coralline.errors import EngineError
 
 SOCKET = "/var/run/docker.sock"
-TIMEOUT_S = 5.0
+TIMEOUT_S = 30.0  # a daemon whose disk is busy answers late; one that is not there refuses at once
 START = "start it (`systemctl start docker`, or `dockerd` as root), or choose `--engine local`"
 
 

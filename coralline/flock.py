@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def take(descriptor: int, *, alone: bool, wait: bool) -> bool:
@@ -42,11 +43,28 @@ def take(descriptor: int, *, alone: bool, wait: bool) -> bool:
     return True
 
 
+def opened(path: Path) -> int:
+    """Open a file to be locked; made when missing.
+
+    Raises:
+        ArtifactError: this user may not write there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        if error.errno not in CLOSED:
+            raise
+        raise ArtifactError(
+            f"this user cannot write {path}: {error.strerror}",
+            hint="run this as the user who owns the store, or name another store with CORALLINE_ARTIFACTS",
+        ) from error
+
+
 @contextlib.contextmanager
 def through(gate: Path, *, alone: bool) -> Iterator[None]:
     """Hold a lock on the file `gate`, which stays: together with others, or `alone`, after all others have left."""
-    gate.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(gate, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = opened(gate)
     try:
         take(descriptor, alone=alone, wait=True)
         yield

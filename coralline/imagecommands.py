@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from coralline.engines.base import OnEvent
+    from coralline.errors import CorallineError
     from coralline.images import Images
     from coralline.images.locks import Refreshable, Refreshed
     from coralline.images.sbom import Bill
@@ -46,7 +47,7 @@ def verify_images(names: str, *, against: str | None, as_json: bool, debug: bool
         wanted = named or [name for name in images.usual() if there is None or name in there]
         with _watched() as watcher, Verification(images, HOME / "images", there, against or "") as verification:
             tell = _builds(watcher, len(wanted) * verification.builds)
-            found = {name: _verified(verification, images, name, tell, must=name in named) for name in wanted}
+            found, trouble = _verified(verification, wanted, tell)
         if as_json:
             print_json(verdicts.document(found))
         else:
@@ -54,17 +55,28 @@ def verify_images(names: str, *, against: str | None, as_json: bool, debug: bool
             console.show_table(headers, rows, disable_numparse=True)
             for remark in verdicts.remarks(found):
                 print(remark)
+        for name, error in trouble.items():  # said last: what was found of the others is not lost
+            if name in named or not images.is_vendor(name):
+                raise error
         verdicts.end(found, there)
 
 
-def _verified(verification: Verification, images: Images, name: str, tell: OnEvent, *, must: bool) -> Verdict | str:
-    """Verify an image, or say why it cannot be had where that is a vendor's doing and it was not asked for."""
-    try:
-        return verification.verify(name, lambda event: tell({**event, "image": name}))
-    except ImageError as error:
-        if must or not images.is_vendor(name):
-            raise
-        return error.message
+def _verified(
+    verification: Verification, wanted: list[str], tell: OnEvent
+) -> tuple[dict[str, Verdict | str], dict[str, CorallineError]]:
+    """Verify images; return what was found of each, or why it cannot be had, and those errors."""
+    found: dict[str, Verdict | str] = {}
+    trouble: dict[str, CorallineError] = {}
+    for name in wanted:
+        try:
+            found[name] = verification.verify(name, partial(_tell_of, tell, name))
+        except (EngineError, ImageError) as error:
+            found[name], trouble[name] = error.message, error
+    return found, trouble
+
+
+def _tell_of(tell: OnEvent, name: str, event: dict[str, Any]) -> None:
+    tell({**event, "image": name})
 
 
 def save_image(name: str, *, to: str, as_json: bool, debug: bool) -> None:
@@ -83,12 +95,13 @@ def save_image(name: str, *, to: str, as_json: bool, debug: bool) -> None:
                     Notice(kind=Kind.PROGRESS, label=label, done=done // 10**6, total=total // 10**6, unit=unit)
                 )
 
-            sha256 = export(image_id, images.tag(name), out, tell)
-        told = {"name": name, "tag": images.tag(name), "file": str(out), "sha256": sha256}
+            tag = images.tag(name)
+            sha256 = export(image_id, tag, out, tell)
         if as_json:
-            print_json({"schema": "coralline.image-archive", "version": 1, **told})
+            told = {"schema": "coralline.image-archive", "version": 1, "tag": tag, "file": str(out), "sha256": sha256}
+            print_json(told)
         else:
-            print(f"{told['tag']}  {out}  {sha256}")
+            print(f"{tag}  {out}  {sha256}")
 
 
 def write_bills(names: str, *, to: str | None, as_json: bool, debug: bool) -> None:

@@ -84,14 +84,16 @@ class Maker:
         with self.hold(step.variant.needs, step.label, self._told_to_wait(step.label), self.cancelled.is_set) as held:
             if held is None:
                 raise InterruptedRunError(step.label)
-            return self._run_job(decision, replace(self._job(decision, inputs, folder), stick=held.stick))
+            job = replace(self._job(decision, inputs, folder), stick=held.stick)
+            return self._run_job(decision, inputs, job)
 
     def _told_to_wait(self, label: str) -> Callable[[str], None]:
         return lambda text: self.notify(Notice(kind=Kind.WAITING, label=label, text=text))
 
-    def _run_job(self, decision: Decision, job: Job) -> Artifact:
+    def _run_job(self, decision: Decision, inputs: Mapping[str, Artifact], job: Job) -> Artifact:
         step, warnings = decision.step, list[str]()
         self.notify(Notice(kind=Kind.START, label=step.label, text=decision.reason))
+        known = revision.of(catalogue.PROJECT)  # before the step, in whose time somebody may commit
         started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
         outcome = self.engine.run(job, lambda event: self._hear(step.label, event, warnings), self.cancelled)
         if self.cancelled.is_set():
@@ -109,13 +111,13 @@ class Maker:
             "engine": {"name": self.engine.name, **self.engine.identity(step.variant.image)},
             "host": dict(self.facts()),
             "threads": job.threads,
-            "revision": revision.of(catalogue.PROJECT),
+            "revision": known,
             "started": started,
             "seconds": round(time.perf_counter() - clock, 3),
             "warnings": warnings,
             **({"farm": self.farm} if self.farm else {}),
         }
-        self._check_unchanged(decision)
+        self._check_unchanged(decision, inputs)
         artifact = self.store.publish(job.out, job.key, step.spec, record)
         self.store.forget_partial(job.key)
         return artifact
@@ -140,8 +142,14 @@ class Maker:
             key=key,
         )
 
-    def _check_unchanged(self, decision: Decision) -> None:
-        """Refuse what was made from data of the user's that changed while it was read: its key would lie."""
+    def _check_unchanged(self, decision: Decision, inputs: Mapping[str, Artifact]) -> None:
+        """Refuse what was made from something that changed while it was read: its key would lie."""
+        for name, artifact in inputs.items():
+            if not artifact.is_still_there():
+                raise ArtifactError(
+                    f"{decision.step.label}: its input {name} was replaced while it was read",
+                    hint="another run made it again, or fsck put it aside; the same command goes on from what is there",
+                )
         for name, declared in decision.step.externals.items():
             if declared.keyed and decision.parts is not None:
                 told = decision.parts["inputs"][name]

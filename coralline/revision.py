@@ -25,12 +25,13 @@ class Revision(TypedDict):
 def of(project: Path) -> Revision | None:
     """Return the revision of a project, or None where it has no repository of its own, or git is not here.
 
-    Asks once for each process: so a run says what it began to make with.
+    Asks once for each process: what was checked out when the first step began holds for the whole run.
     """
     if not (project / ".git").exists():  # a copy inside somebody else's repository is not that repository's code
         return None
     command = ["git", "-C", os.fspath(project), "status", "--porcelain=v2", "--branch", "--untracked-files=normal"]
-    quiet = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # a hook names its own
+    quiet = {**own, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
         told = subprocess.run(command, capture_output=True, env=quiet, timeout=LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -55,6 +55,13 @@ class Artifact:
         digest: str = self.record["digest"]
         return digest
 
+    def is_still_there(self) -> bool:
+        """Whether its folder holds what it held: it may have been made again with other bytes, or put aside."""
+        try:
+            return bool(json.loads((self.path / RECORD).read_bytes())["digest"] == self.digest)
+        except (OSError, ValueError, LookupError, TypeError):
+            return False
+
 
 class Store:
     """The artifacts below `root`; created when first written to. What is found may be collected: see `used`."""
@@ -232,8 +239,7 @@ class Store:
 
 def _take(path: Path) -> int | None:
     """Open a file and lock it alone; None when somebody else holds it, or has just removed it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = flock.opened(path)
     if flock.take(descriptor, alone=True, wait=False) and flock.still_named(descriptor, path):
         return descriptor
     os.close(descriptor)

@@ -48,8 +48,8 @@ class Claims:
 def claims(root: Path) -> Iterator[Claims]:
     """Give the claims of a new user of the store; they end with the block, or with this process."""
     note = root / USES / os.urandom(8).hex()
-    note.parent.mkdir(parents=True, exist_ok=True)
     with gate(root, alone=False):  # else it could be taken for one whose process has died, before it is locked
+        note.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(note, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         try:
             flock.take(descriptor, alone=True, wait=True)

@@ -1,9 +1,10 @@
 """A zip file in the one form that a bundle has: stored, sorted, without gaps, of no time, user or place.
 
 Nothing is compressed: so the same members are the same bytes whichever zlib a Python has, a small archive cannot
-become a large one, and each byte of the file is a byte of a member or of a header that can only be as it is. The
-comment at the end is the seal: digests of the manifest and of the list of members. It finds damage; whoever changes a
-bundle on purpose can seal it again, which only a signature finds.
+become a large one, and each byte of the file is a byte of a member or of a header that can only be as it is
+(headers.py).
+The comment at the end is the seal: digests of the manifest and of the list of members. It finds damage; whoever changes
+a bundle on purpose can seal it again, which only a signature finds.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 import struct
 import zipfile
 from typing import TYPE_CHECKING, NamedTuple
 
+from coralline.bundle import headers
+from coralline.bundle.headers import MODE, MOMENT, UNIX
 from coralline.bundle.layout import (
     MANIFEST,
     MOST_BYTES,
@@ -33,18 +35,13 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Self
 
 BLOCK = 1 << 20
-MODE = (stat.S_IFREG | 0o644) << 16
-MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can say
+AHEAD = 8192  # bytes: of the 128 KiB that Python 3.14 would read ahead, a change would not be seen
 LIST = "the list of members"
 MOST_LIST_BYTES = 256 * 2**20
-UNIX, VERSION, UTF8 = 3, 20, 0x800
 
 _SEAL = re.compile(rb"coralline\.bundle 1 manifest ([0-9a-f]{64}) list ([0-9a-f]{64})")
 _SEAL_FORM = b"coralline.bundle 1 manifest %b list %b"
 _UNSEALED = _SEAL_FORM % (b"0" * 64, b"0" * 64)
-# PKWARE's APPNOTE.TXT 6.3.10, sections 4.3.7 (local header), 4.3.16 and 4.3.14 (ends of the list of members).
-_LOCAL, _END, _END_64 = struct.Struct("<4s5H3L2H"), struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q")
-_LOCATOR_BYTES = 20
 
 
 class Member(NamedTuple):
@@ -64,8 +61,10 @@ class Archive:
     """
 
     def __init__(self, path: Path) -> None:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise ProfileError(f"{path} is not a file", hint="give the path of a bundle")
         try:
-            self._file: BinaryIO = path.open("rb")
+            self._file: BinaryIO = path.open("rb", buffering=AHEAD)
         except OSError as error:
             raise ProfileError(f"{path}: {error.strerror}", hint="give the path of a bundle") from error
         try:
@@ -118,14 +117,14 @@ class Archive:
 
     def _end(self) -> tuple[tuple[bytes, bytes], int]:
         """Return the two digests of the seal, and where the list of members begins."""
-        place = self.size - len(_UNSEALED) - _END.size
+        place = self.size - len(_UNSEALED) - headers.END.size
         seal = _SEAL.fullmatch(self._read(self.size - len(_UNSEALED), len(_UNSEALED))) if place >= 0 else None
         if seal is None:
             raise broken("the seal at the end of the file", "is missing or damaged, or this is no bundle")
-        *_, size, _offset, comment = _END.unpack(self._read(place, _END.size))
-        wide = place - _LOCATOR_BYTES - _END_64.size
+        *_, size, _offset, comment = headers.END.unpack(self._read(place, headers.END.size))
+        wide = place - headers.LOCATOR.size - headers.WIDE_END.size
         if wide >= 0 and self._read(wide, 4) == b"PK\x06\x06":
-            size, _offset = _END_64.unpack(self._read(wide, _END_64.size))[-2:]
+            size, _offset = headers.WIDE_END.unpack(self._read(wide, headers.WIDE_END.size))[-2:]
             place = wide
         if size > min(MOST_LIST_BYTES, place) or comment != len(_UNSEALED):
             raise broken(LIST, "is too long, or damaged")
@@ -142,19 +141,25 @@ class Archive:
             raise broken(LIST, f"has more than {MOST_MEMBERS:,} members, one twice, or is out of order")
         for name in names:
             check_name(name)
-        folders = {folder for name in names for folder in _parents(name)}
-        for both in sorted(folders.intersection(names)):
-            raise broken(both, "is a file and a folder")
+        known = set(names)
+        for folder in (folder for name in names for folder in _parents(name) if folder in known):
+            raise broken(folder, "is a file and a folder")
         ends = [member.header_offset for member in listed[1:]] + [start]
         expected = 0
         for member, end in zip(listed, ends, strict=True):
-            header = _header(member)
+            header = headers.local(member)
             if member.header_offset != expected or end - expected != len(header) + member.file_size:
                 raise broken(member.filename, "is not where the list of members says")
             if not _is_plain(member) or self._read(expected, len(header)) != header:
                 raise broken(member.filename, "has a damaged header, or one that a bundle may not have")
             yield member.filename, Member(end - member.file_size, member.file_size, member.CRC)
             expected = end
+        self._check_list(headers.listed(listed, start, len(_UNSEALED)), start)
+
+    def _check_list(self, expected: bytes, start: int) -> None:
+        """Demand the only list that such members can have, since readers of zip files pass over much of it."""
+        if self.size - len(_UNSEALED) - start != len(expected) or self._read(start, len(expected)) != expected:
+            raise broken(LIST, "is damaged, or one that a bundle may not have")
 
     def _check_seal(self, manifest: bytes, listed: bytes, start: int) -> None:
         if hashlib.sha256(self.read(MANIFEST)).hexdigest().encode() != manifest:
@@ -178,6 +183,11 @@ def write(place: BinaryIO, members: Iterable[Source], manifest: bytes) -> None:
         ArtifactError: a name or size that no bundle can hold, or bytes that are more or fewer than was said.
     """
     every = sorted([*members, Source(MANIFEST, len(manifest), lambda: (manifest,))])
+    if len(every) > MOST_MEMBERS or len(manifest) > MOST_DOCUMENT_BYTES:
+        raise ArtifactError(
+            f"the bundle would have {len(every):,} files, and it may have {MOST_MEMBERS:,}",
+            hint="leave the artifacts out",
+        )
     with zipfile.ZipFile(place, "w", zipfile.ZIP_STORED) as opened:
         opened.comment = _UNSEALED
         for member in every:
@@ -203,19 +213,9 @@ def _write_member(opened: zipfile.ZipFile, name: str, size: int, blocks: Iterabl
         raise ArtifactError(f"{name} changed while it was bundled", hint="wait until nothing writes there")
 
 
-def _header(member: zipfile.ZipInfo) -> bytes:
-    """Return the only header that a member of this name, size and checksum can have."""
-    name = member.filename.encode()
-    flags = 0 if member.filename.isascii() else UTF8
-    date = (MOMENT[0] - 1980) << 9 | MOMENT[1] << 5 | MOMENT[2]
-    sizes = (member.CRC, member.file_size, member.file_size)
-    return _LOCAL.pack(b"PK\x03\x04", VERSION, flags, zipfile.ZIP_STORED, 0, date, *sizes, len(name), 0) + name
-
-
 def _parents(name: str) -> Iterator[str]:
     """Yield the folders in which a member is."""
-    parts = name.split("/")
-    return ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+    return (name[: found.start()] for found in re.finditer("/", name))
 
 
 def _is_plain(member: zipfile.ZipInfo) -> bool:

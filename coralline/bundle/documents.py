@@ -59,10 +59,15 @@ def _is_envelope(name: str) -> bool:
 def run(told: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run without what names a place: of a profile that is a file of the user's, its name remains.
 
-    Its steps stay in the order of the graph, so it must not be written with `text`.
+    Reasons are told as logs are. Its steps stay in the order of the graph, so it must not be written with `text`.
     """
     request = {**told["request"], "profile": str(told["request"].get("profile", "")).rpartition("/")[2]}
-    return {**told, "request": request}
+    steps = {label: {**step, "reason": _without_places(step["reason"])} for label, step in told["steps"].items()}
+    return {**told, "request": request, "steps": steps}
+
+
+def _without_places(reason: str) -> str:
+    return log(reason.encode()).decode()
 
 
 def log(content: bytes) -> bytes:

@@ -26,7 +26,7 @@ def main() -> None:
     try:
         key = Path(asked["key"]).read_bytes()
         answer = _sign(key, asked["documents"]) if asked["do"] == "sign" else _check(key, asked["documents"])
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: a key with a pass phrase
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: a key with a pass phrase
         answer = {"trouble": str(error)}
     json.dump(answer, sys.stdout)
 

@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from coralline import durable
 from coralline.bundle.documents import run as plain_run
 from coralline.bundle.layout import RUN
 from coralline.errors import ArtifactError, ProfileError
@@ -100,13 +101,18 @@ def _run_is_new(bundle: Bundle, root: Path) -> bool:
     """Whether the store has no such run.
 
     Raises:
-        ArtifactError: it has another of the name.
+        ArtifactError: it has another of the name, or one that cannot be read.
     """
-    try:
-        there = json.loads((root / "runs" / bundle.run.id / RUN).read_bytes())
-    except FileNotFoundError:
+    place = root / "runs" / bundle.run.id
+    if not place.exists():
         return True
-    if plain_run(there) != bundle.document(RUN):
+    try:
+        known = plain_run(json.loads((place / RUN).read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ArtifactError(
+            f"the run {bundle.run.id} of the store cannot be read", hint=f"move {place} away, and import again"
+        ) from error
+    if known != bundle.document(RUN):
         raise ArtifactError(
             f"the store has another run {bundle.run.id}", hint="import into another store: set CORALLINE_ARTIFACTS"
         )
@@ -124,7 +130,9 @@ def _bring_run(bundle: Bundle, store: Store) -> None:
         (folder / IMPORTED).write_text(json.dumps(marked, indent=1) + "\n", encoding="utf-8")
         place = store.root / "runs" / bundle.run.id
         place.parent.mkdir(parents=True, exist_ok=True)
+        durable.sync(folder)
         folder.rename(place)
+        durable.sync_folder(place.parent)
 
 
 def _check_room(bundle: Bundle, missing: list[str], root: Path) -> None:

@@ -29,6 +29,7 @@ MOST_BYTES = 2 * 10**9  # of one member: zip needs no wider fields up to here
 MOST_DOCUMENT_BYTES = 96 * 2**20  # of a member that is read as a whole: the manifest of so many members
 MOST_DOCUMENTS_BYTES = 2**30  # of all those together
 LONGEST_NAME, LONGEST_PART = 1_000, 255  # bytes
+DEEPEST = 32  # folders, one in another
 
 _KNOWN = re.compile(
     rf"{re.escape(CRATE)}|{re.escape(MANIFEST)}|{re.escape(SEALED_MANIFEST)}|{re.escape(RUN)}"
@@ -56,6 +57,7 @@ def check_name(name: str) -> None:
         or "\\" in name
         or any(part in {"", ".", ".."} or len(part.encode()) > LONGEST_PART for part in parts)
         or len(name.encode()) > LONGEST_NAME
+        or len(parts) > DEEPEST
     ):
         raise broken(repr(name[:LONGEST_PART]), "is not a name that a bundle may hold")
     if not _KNOWN.fullmatch(name):

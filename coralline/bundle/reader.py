@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tempfile
 import zlib
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline.bundle import documents
+from coralline.bundle import documents, shapes
 from coralline.bundle.archive import Archive
 from coralline.bundle.layout import (
     CRATE,
@@ -27,11 +26,12 @@ from coralline.bundle.layout import (
     RUN,
     SEALED_MANIFEST,
     broken,
+    check_name,
     is_listing,
     member_of,
     object_of,
 )
-from coralline.key import key_of
+from coralline.key import canonical, key_of
 from coralline.runs import Run
 from coralline.store import Artifact, content_digest, sealed, text_of
 
@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 Listing = dict[str, list[Any]]  # path -> [sha256, size in bytes]
-RUN_NAME = re.compile(r"[0-9a-z][0-9a-z-]{0,63}")
-LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)  # of foreign JSON
 
 
 class Bundle:
@@ -145,17 +144,17 @@ class Bundle:
         there = self.archive.members.keys() - {MANIFEST, SEALED_MANIFEST}
         for name in sorted(there ^ told.keys()):
             raise broken(name, "is missing" if name in told else "is not in the manifest")
-        seal = self.archive.members.get(SEALED_MANIFEST)
-        if seal is not None and zlib.crc32(self.archive.read(SEALED_MANIFEST)) != seal.checksum:
-            raise broken(SEALED_MANIFEST, "is damaged")
         done = 0
-        for name, (sha256, size) in told.items():
-            digest = hashlib.sha256()
+        for name, member in self.archive.members.items():
+            digest, checksum = hashlib.sha256(), 0
             for block in self.archive.blocks(name):
                 digest.update(block)
-            if [digest.hexdigest(), self.archive.members[name].size] != [sha256, size]:
+                checksum = zlib.crc32(block, checksum)
+            if name in told and told[name] != [digest.hexdigest(), member.size]:
                 raise broken(name, "is not what the manifest says")
-            done += size
+            if checksum != member.checksum:  # all that finds damage of the manifest's own signature
+                raise broken(name, "is damaged")
+            done += member.size
             progress(done, self.archive.size)
 
     def _objects(self) -> dict[str, set[str]]:
@@ -171,8 +170,12 @@ class Bundle:
         files = self.document(member_of(key, FILES))
         if not is_listing(files) or OWN & files.keys():
             raise broken(member_of(key, FILES), "is not a list of files")
+        for path in files:
+            check_name(member_of(key, path))
         self._listings[key] = files
         _check_record(key, record, files)
+        self._check_text(member_of(key, RECORD), text_of(record).encode())
+        self._check_text(member_of(key, FILES), canonical(files) + b"\n")
         outputs = paths - OWN
         if outputs:
             self._whole.add(key)
@@ -191,7 +194,7 @@ class Bundle:
         try:
             derived = dict(story.statements())
             derived[CRATE] = story.crate(told)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except UNREADABLE as error:
             raise broken(
                 RUN, f"and the records do not tell enough to derive provenance from them: {error!r}"
             ) from error
@@ -204,17 +207,22 @@ class Bundle:
         try:
             if (told["schema"], told["version"]) != ("coralline.run", 1):
                 raise broken(RUN, "is not a run that this version can read")
-            folder = self._folder() / "run"
-            self.unpack_run(folder)
-            run = Run(str(told["run"]), folder, dict(told["request"]), dict(told["steps"]), bool(told["ended"]))
-            if not RUN_NAME.fullmatch(run.id) or not all(map(LABEL.fullmatch, run.steps)):
-                raise broken(RUN, "names a run or a step in a way that none is named")
-            keys = {step["key"] for step in run.steps.values() if step["state"] in {"made", "reused"}}
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise broken(RUN, "does not tell of a run") from error
+            if not shapes.is_run(told):
+                raise broken(RUN, "does not tell of a run as runs are told of")
+        except UNREADABLE as error:
+            raise broken(RUN, f"does not tell of a run: {error!r}") from error
+        folder = self._folder() / "run"
+        self.unpack_run(folder)
+        run = Run(told["run"], folder, told["request"], told["steps"], told["ended"])
+        keys = {step["key"] for step in run.steps.values() if step["state"] in shapes.MADE}
         for key in sorted(keys ^ self._records.keys()):
             raise broken(member_of(key, RECORD), "is missing" if key in keys else "is not an artifact of the run")
         return run
+
+    def _check_text(self, name: str, text: bytes) -> None:
+        """Demand the one text that a document has: another that says the same could say something else to others."""
+        if self.manifest["members"][name] != documents.entry(text):
+            raise broken(name, "is not written as such documents are")
 
     def document(self, name: str) -> Any:
         """Read a JSON document."""
@@ -240,7 +248,7 @@ class Bundle:
 
 
 def _check_record(key: str, record: Any, files: Mapping[str, Any]) -> None:
-    """Check that a record is of its key and of its files, and has what those who read records count on."""
+    """Check that a record is of its key and of its files, and has the shape that those who read records count on."""
     name = member_of(key, RECORD)
     try:
         if (record["schema"], record["version"]) != ("coralline.record", 1):
@@ -251,8 +259,7 @@ def _check_record(key: str, record: Any, files: Mapping[str, Any]) -> None:
             raise broken(name, "does not have the digest of its files.json")
         if "seal" in record and sealed(record) != text_of(record):
             raise broken(name, "is not what its seal says")
-        usable = LABEL.fullmatch(record["label"]) and RUN_NAME.fullmatch(record["run"])
-        if not usable or not all({"metric", "value", "unit"} <= number.keys() for number in record["numbers"]):
+        if not shapes.is_record(record):
             raise broken(name, "names its step, its run or its numbers in a way that none is named")
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise broken(name, f"is not a record: {error!r}") from error

@@ -11,7 +11,9 @@ from typing import Any
 # Names as runs.start gives them, with the letters that the first versions had at their end: they sort by time, and the
 # latest run is the default of most commands.
 RUN_NAME = re.compile(r"20[0-9]{6}-[0-9]{6}-[0-9a-z]{1,8}")
-LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
+LABEL = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*(@[A-Za-z0-9_.+=,-]+)?"
+)  # see sweep.py
 KEY = re.compile(r"[0-9a-f]{64}")
 PARTS = ("parameters", "inputs", "code", "image", "missing")
 MADE = ("made", "reused")

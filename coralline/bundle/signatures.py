@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STATEMENT_TYPE, MANIFEST_TYPE = "application/vnd.in-toto+json", "application/vnd.coralline.manifest+json"
 LIMIT_S = 300.0
+MOST_SIGNATURES = 16  # of one document; each costs time to check
 
 
 def sign(documents: Mapping[str, bytes], key: Path, say: Callable[[str], None]) -> dict[str, bytes]:
@@ -65,11 +66,14 @@ def _envelope(bundle: Bundle, name: str, signed: str) -> dict[str, Any]:
     told = bundle.document(name)
     try:
         payload, kind = base64.b64decode(told["payload"], validate=True), told["payloadType"]
+        signatures = [{"keyid": str(one["keyid"]), "sig": str(one["sig"])} for one in told["signatures"]]
+        if len(signatures) > MOST_SIGNATURES:
+            raise broken(name, "has more signatures than anybody needs")
     except (LookupError, TypeError, ValueError) as error:
         raise broken(name, "is not an envelope") from error
     if (payload, kind) != (bundle.archive.read(signed), _type(signed)):
         raise broken(name, f"does not hold {signed}")
-    return dict(told)
+    return {"payload": told["payload"], "payloadType": kind, "signatures": signatures}
 
 
 def _ask(what: str, key: Path, documents: list[Any], say: Callable[[str], None]) -> Any:

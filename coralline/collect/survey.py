@@ -230,7 +230,7 @@ def stamp_of(path: Path) -> tuple[int, int] | None:
 
 
 def _disk_bytes(path: Path | str) -> int:
-    """Return what a file, or a folder with all that it holds, takes on disk; less where some has gone meanwhile."""
+    """Return what a file, or a folder with all it holds, takes on disk; less where some is gone, or closed to us."""
     taken = 0
     try:
         taken = os.lstat(path).st_blocks * BLOCK_BYTES
@@ -241,7 +241,7 @@ def _disk_bytes(path: Path | str) -> int:
                 else entry.stat(follow_symlinks=False).st_blocks * BLOCK_BYTES
                 for entry in entries
             )
-    except (NotADirectoryError, FileNotFoundError):
+    except (NotADirectoryError, FileNotFoundError, PermissionError):
         return taken
 
 

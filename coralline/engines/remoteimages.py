@@ -6,6 +6,7 @@ here, it is built there: `remotebuild.py`.
 
 from __future__ import annotations
 
+import functools
 import platform
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from coralline.errors import ImageError
 from coralline.images import LABEL, Images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from coralline.engines.base import OnEvent
@@ -35,17 +36,17 @@ class RemoteImages:
 
     def recipe(self, name: str) -> dict[str, Any]:
         """Return what the image is made from: the same as here where the processors are of one kind."""
-        return self._here.recipe(name) if self._is_sent() else self._there.recipe(name)
+        return self._here.recipe(name) if self._is_sent else self._there.recipe(name)
 
     def blocked(self, name: str) -> str | None:
         """Say why the image cannot be had there, as far as is known."""
-        if not self._is_sent():
+        if not self._is_sent:
             return self._there.blocked(name)
         return None if self._here.recorded(name) else self._here.unavailable(name)
 
     def identity(self, name: str) -> dict[str, str]:
         """Return the image's id and base, for records."""
-        return self._here.identity(name) if self._is_sent() else self._there.identity(name)
+        return self._here.identity(name) if self._is_sent else self._there.identity(name)
 
     def ensure(self, name: str, progress: OnEvent) -> None:
         """See to it that the image is there.
@@ -53,14 +54,16 @@ class RemoteImages:
         Raises:
             ImageError: it can neither be sent nor built there.
         """
-        if not self._is_sent():
+        if not self._is_sent:
             self._found[name] = self._there.ensure(name, progress)
             return
-        image_id = self._here.find(name) or self._here.build(name, progress)
-        found = self._same(name, image_id)
+        if name in self._found and self._layers(self._found[name]) is not None:
+            return
+        here = daemon.image(self._here.find(name) or self._here.build(name, progress)) or {}
+        found = self._same(name, here)
         if found is None:
-            self._send(name, image_id, progress)
-            found = self._same(name, image_id)
+            self._send(name, int(here["Size"]), progress)
+            found = self._same(name, here)
         if found is None:
             raise ImageError(
                 f"the image {name} did not arrive at {self._wire.address}", hint="is its disk full? docker system df"
@@ -76,26 +79,27 @@ class RemoteImages:
         found = self._wire.api.images(filters={"label": LABEL})
         return str(found[0]["Id"]) if found else None
 
+    @functools.cached_property
     def _is_sent(self) -> bool:
-        """Whether what is built here runs there; without a daemon here nothing is built here."""
+        """Whether what is built here runs there; without a daemon here nothing is built here. Decided once."""
         return self._wire.about()["Architecture"] == platform.machine() and daemon.trouble() is None
 
-    def _same(self, name: str, image_id: str) -> str | None:
+    def _same(self, name: str, here: Mapping[str, Any]) -> str | None:
         """Find the image there by the digests of its layers: daemons may give it an id of their own."""
+        known = (here["Id"], self._here.tag(name))
+        return next((one for one in known if self._layers(one) == here["RootFS"]["Layers"]), None)
+
+    def _layers(self, reference: str) -> list[str] | None:
+        """Return the digests of the layers of an image there, or None when it is not."""
         from docker.errors import ImageNotFound
 
-        layers = (daemon.image(image_id) or {})["RootFS"]["Layers"]
-        for known in (image_id, self._here.tag(name)):
-            try:
-                found = self._wire.api.inspect_image(known)  # type: ignore[no-untyped-call]
-            except ImageNotFound:
-                continue
-            if found["RootFS"]["Layers"] == layers:
-                return str(found["Id"])
-        return None
+        try:
+            found = self._wire.api.inspect_image(reference)  # type: ignore[no-untyped-call]
+        except ImageNotFound:
+            return None
+        return list(found["RootFS"]["Layers"])
 
-    def _send(self, name: str, image_id: str, progress: OnEvent) -> None:
-        size = int((daemon.image(image_id) or {})["Size"])
+    def _send(self, name: str, size: int, progress: OnEvent) -> None:
         here = connect()
         try:
             pieces = _gathered(here.get_image(self._here.tag(name)), Travel(f"sending {name}", size, progress))

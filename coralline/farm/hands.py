@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
     from coralline.graph import Step
     from coralline.make import Maker
-    from coralline.notices import Notify
     from coralline.plan import Decision
     from coralline.store import Store
 
 LOST_AFTER_S = 15.0  # a scheduler that is there answers in milliseconds, also from far away
-LOOK_EVERY_S = 10.0
+LOOK_EVERY_S = 1.0
+SAY_AFTER_S = 10.0
 MOMENT_S = 1.0
 
 
@@ -43,7 +43,8 @@ class Farm:
     """The workers behind one Dask scheduler.
 
     `kind` names the farm in records, `lacking` is said when there is no worker. Of workers that are still to come
-    `memory_gib` and `brings`, their devices, are known. At most `slots` steps are handed over at once.
+    `memory_gib` and `brings`, their devices, are known; `refused` is what a batch system said that starts none. At most
+    `slots` steps are handed over at once.
     """
 
     client: Client
@@ -53,6 +54,7 @@ class Farm:
     memory_gib: int = 0
     brings: Sequence[str] = ()
     slots: int = sys.maxsize
+    refused: list[str] = field(default_factory=list)
     _known: dict[str, dict[str, str]] = field(default_factory=dict)
     _there: dict[str, dict[str, float]] = field(default_factory=dict)
     _look_again_s: float = 0.0
@@ -143,7 +145,8 @@ class Hands:
         self._farm = farm
         self._maker = maker
         self._executors: dict[tuple[tuple[str, float], ...], Executor] = {}
-        self._waited_for = 0
+        self._waited_for: set[Future[Artifact]] = set()
+        self._lock = threading.Lock()
         self._stopped = False
         self._over = threading.Event()
         self._topic = f"coralline-{maker.run.id}-{os.urandom(4).hex()}"
@@ -170,7 +173,7 @@ class Hands:
         executor: Any = self._executor(step)  # an Executor that also takes a name
         given = executor.submit(worker.make, pickle.dumps(task), self._topic, key=name)
         future: Future[Artifact] = Future()
-        self._waited_for += 1
+        self._waited_for.add(future)
         given.add_done_callback(lambda given: self._pass_on(step.label, given, future))
         return future
 
@@ -193,9 +196,6 @@ class Hands:
         """Begin: listen to what the workers tell, and show them that locks hold."""
         self._stack.enter_context(flock.through(self._maker.run.folder / HELD, alone=True))
         self._farm.client.subscribe_topic(self._topic, self._hear)
-        troubles, logger = _Troubles(self._maker.notify), logging.getLogger("distributed.deploy")
-        logger.addHandler(troubles)
-        self._stack.callback(logger.removeHandler, troubles)
         watcher = threading.Thread(target=self._watch, daemon=True, name="farm")
         watcher.start()
         self._stack.callback(watcher.join)
@@ -216,52 +216,59 @@ class Hands:
 
     def _pass_on(self, label: str, given: Future[Any], future: Future[Artifact]) -> None:
         """Turn what came of a step on a worker into what `Maker.make` gives or raises."""
-        self._waited_for -= 1
         if given.cancelled():
-            future.set_exception(InterruptedRunError(label) if self._stopped else lost())
+            self._settle(future, InterruptedRunError(label) if self._stopped else lost())
             return
         error = given.exception()
         if error is not None:
-            future.set_exception(_in_our_words(label, error))
+            self._settle(future, _in_our_words(label, error))
             return
         answer: Made | Failed = given.result()
         if isinstance(answer, Failed):
-            future.set_exception(answer.error())
+            self._settle(future, answer.error())
         else:
-            future.set_result(Artifact(answer.key, self._maker.store.root / "objects" / answer.key, answer.record))
+            home = self._maker.store.root / "objects" / answer.key
+            self._settle(future, Artifact(answer.key, home, answer.record))
 
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
         told = {name: value for name, value in event[1].items() if name in Notice.__slots__}  # Dask adds the worker
         self._maker.notify(Notice(**{**told, "kind": Kind(told["kind"])}))
 
     def _watch(self) -> None:
-        """Say so when steps wait and there is nobody to make them."""
-        told = False
+        """Say so while steps wait and there is nobody to make them; give them up when nobody will come."""
+        idle_s, heard = 0.0, 0
         while not self._over.wait(LOOK_EVERY_S):
             try:
-                alone = self._waited_for > 0 and not self._farm.workers()
+                is_idle = bool(self._waited_for) and not self._farm.workers()
             except EngineError:  # its futures say so too
                 return
-            if alone and not told:
+            idle_s = idle_s + LOOK_EVERY_S if is_idle else 0.0
+            if idle_s == SAY_AFTER_S:
                 self._maker.notify(Notice(kind=Kind.NOTE, text=self._farm.lacking))
-            told = alone
+            for refusal in dict.fromkeys(self._farm.refused[heard:]):
+                self._maker.notify(Notice(kind=Kind.WARNING, text=f"{self._farm.kind} refuses a job: {refusal}"))
+            heard = len(self._farm.refused)
+            if is_idle and heard:
+                self._give_up(self._farm.refused[-1])
 
+    def _give_up(self, refusal: str) -> None:
+        for future in list(self._waited_for):
+            error = EngineError(
+                f"{self._farm.kind} refuses to start a worker: {refusal}",
+                hint="mend ~/.config/dask/jobqueue.yaml; docs/how-to/farm.md shows one",
+            )
+            self._settle(future, error)
 
-class _Troubles(logging.Handler):
-    """Tells what a batch system answers when it refuses a job, which Dask logs again and again."""
-
-    def __init__(self, notify: Notify) -> None:
-        super().__init__(logging.WARNING)
-        self._notify = notify
-        self._told: set[str] = set()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Tell the last line of what a command said, once."""
-        error = record.exc_info[1] if record.exc_info else None
-        said = str(error or record.getMessage()).strip().splitlines()[-1:]
-        if said and said[0] not in self._told:
-            self._told.add(said[0])
-            self._notify(Notice(kind=Kind.WARNING, text=said[0]))
+    def _settle(self, future: Future[Artifact], outcome: Artifact | BaseException) -> None:
+        """End a future, once: whoever comes second, such as a worker after all, comes too late."""
+        with self._lock:
+            if future not in self._waited_for:
+                return
+            self._waited_for.discard(future)
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
 
 
 def lost() -> EngineError:

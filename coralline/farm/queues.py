@@ -12,6 +12,8 @@ import math
 import os
 import shlex
 import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coralline.catalogue import ARTIFACTS_VARIABLE, PROJECT
@@ -20,16 +22,23 @@ from coralline.farm.hands import LOST_AFTER_S, Farm, quiet
 from coralline.farm.machine import ROOM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from coralline.store import Store
 
 SUBMITS = {"slurm": "sbatch", "htcondor": "condor_submit"}
-DEFAULTS = {"cores": 4, "memory": "16 GiB"}  # of one job, where the configuration does not say
+DEFAULTS = {  # of one job, where the configuration does not say
+    "slurm": {"cores": 4, "memory": "16 GiB"},
+    "htcondor": {
+        "cores": 4,
+        "memory": "16 GiB",
+        "disk": "4 GiB",
+    },  # what a step writes for itself; artifacts are shared
+}
 WALLTIME = "#SBATCH -t "  # not dask-jobqueue's half an hour, which ends most trainings: the partition's own limit
 MOST_JOBS = 16  # at once, unless --jobs says otherwise
 LOOPBACK = "127.0.0.1:0"  # pages about the work are for nobody else on the cluster
+ROLES = ("scheduler", "worker", "client")
 UNDONE = ("waiting", "no-worker", "queued", "processing")  # states of a task in Dask's scheduler
 PATIENCE_S = 60  # idle looks, one each second, before a worker is given back: the next step may soon be ready
 
@@ -49,7 +58,8 @@ def workers_of(kind: str, store: Store, most_jobs: int) -> Iterator[Farm]:
 
     quiet()
     with contextlib.ExitStack() as stack:
-        jobs = stack.enter_context(cluster(kind, store.root))
+        refused: list[str] = []
+        jobs = stack.enter_context(cluster(kind, store.root, stack.enter_context(keys(store.root)), refused.append))
         client = stack.enter_context(Client(jobs, timeout=LOST_AFTER_S, set_as_default=False))
         most = most_jobs or MOST_JOBS
         jobs.adapt(Adaptive=_as_steps_are_ready(), minimum=0, maximum=most, interval="1s", wait_count=PATIENCE_S)
@@ -60,30 +70,53 @@ def workers_of(kind: str, store: Store, most_jobs: int) -> Iterator[Farm]:
             lacking=f"waiting for {kind} to start a worker",
             memory_gib=int(jobs._dummy_job.worker_memory) >> 30,  # noqa: SLF001 - dask-jobqueue tells it nowhere else
             brings=("gpu",),
+            refused=refused,
         )
 
 
-def cluster(kind: str, artifacts: Path) -> Any:
+@contextlib.contextmanager
+def keys(artifacts: Path) -> Iterator[Any]:
+    """Give keys for TLS made for this run alone, in files that its jobs see and only this user may read."""
+    from distributed import Security
+
+    shared = artifacts / "index"
+    shared.mkdir(parents=True, exist_ok=True)
+    made = Security.temporary()
+    with tempfile.TemporaryDirectory(dir=shared, prefix="tls-") as folder:
+        certificate, key = Path(folder, "certificate.pem"), Path(folder, "key.pem")
+        certificate.write_text(made.tls_client_cert, encoding="ascii")
+        key.touch(mode=0o600)
+        key.write_text(made.tls_client_key, encoding="ascii")
+        roles = {
+            f"tls_{role}_{kind}": str(path) for role in ROLES for kind, path in (("cert", certificate), ("key", key))
+        }
+        yield Security(tls_ca_file=str(certificate), require_encryption=True, **roles)
+
+
+def cluster(kind: str, artifacts: Path, security: Any, refused: Callable[[str], None]) -> Any:
     """Start a scheduler here, for jobs of a batch system, none of which is asked for yet.
+
+    `refused` is told what the batch system says when it will not take a job.
 
     Raises:
         EngineError: dask-jobqueue refuses the user's configuration.
     """
     from dask import config
     from dask_jobqueue import HTCondorCluster, SLURMCluster
+    from dask_jobqueue.htcondor import HTCondorJob
+    from dask_jobqueue.slurm import SLURMJob
 
-    shared = artifacts / "index"  # the keys of TLS lie here, for this user's eyes only, until the run ends
-    shared.mkdir(parents=True, exist_ok=True)
     theirs = config.get(f"jobqueue.{kind}", {}, config.collect())  # without dask-jobqueue's own defaults
-    left_open: dict[str, Any] = {name: value for name, value in DEFAULTS.items() if name not in theirs}
+    left_open: dict[str, Any] = {name: value for name, value in DEFAULTS[kind].items() if name not in theirs}
     if kind == "slurm" and "walltime" not in theirs:
         left_open["job_directives_skip"] = [*theirs.get("job-directives-skip", []), WALLTIME]
+    made, job = {"slurm": (SLURMCluster, SLURMJob), "htcondor": (HTCondorCluster, HTCondorJob)}[kind]
     try:
-        return {"slurm": SLURMCluster, "htcondor": HTCondorCluster}[kind](
+        return made(
             **left_open,
+            job_cls=_telling(job, refused),
             processes=1,
-            security=True,
-            shared_temp_directory=os.fspath(shared),
+            security=security,
             worker_command="coralline.farm.node",
             job_script_prologue=[*theirs.get("job-script-prologue", []), *_surrounding(artifacts)],
             scheduler_options={"dashboard_address": LOOPBACK, **theirs.get("scheduler-options", {})},
@@ -93,6 +126,24 @@ def cluster(kind: str, artifacts: Path) -> Any:
             f"dask-jobqueue refuses its configuration for {kind}: {error}",
             hint="mend ~/.config/dask/jobqueue.yaml; docs/how-to/farm.md shows one",
         ) from error
+
+
+def _telling(job: Any, refused: Callable[[str], None]) -> type:
+    """Return dask-jobqueue's class of a job, but for one that is not taken: Dask would only log it."""
+    from distributed.core import Status
+
+    class Telling(job):  # type: ignore[misc] # Dask's classes are not typed for us
+        """A job that says when the batch system refuses it."""
+
+        async def start(self) -> None:
+            """Ask for the job."""
+            try:
+                await super().start()
+            except (RuntimeError, ValueError, OSError) as error:
+                refused(str(error).strip().splitlines()[-1])
+                self.status = Status.running  # so that Dask asks for no other in its place, and closes what there is
+
+    return Telling
 
 
 def _surrounding(artifacts: Path) -> list[str]:

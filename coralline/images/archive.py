@@ -52,7 +52,7 @@ def digest(path: Path) -> str:
 def config(layer: str, epoch: int, variables: list[str], labels: dict[str, str]) -> bytes:
     """Return the configuration of a base; the SHA-256 of it is the image's id."""
     settings = {"Cmd": ["python3"], "Env": variables, "Labels": labels}
-    return _configuration(("amd64", "linux"), settings, [(layer, "docker/base/debootstrap.sh")], epoch)
+    return _configuration(("amd64", "linux"), settings, [layer], epoch)
 
 
 def normalised(known: Mapping[str, Any], epoch: int) -> bytes:
@@ -61,23 +61,20 @@ def normalised(known: Mapping[str, Any], epoch: int) -> bytes:
     `known` is what the daemon says of it. When it was built, by what, and the builder's own notes are left out.
     """
     settings = {name: known["Config"][name] for name in KEPT if known["Config"].get(name)}
-    layers = [(layer, "coralline") for layer in known["RootFS"]["Layers"]]
-    return _configuration((known["Architecture"], known["Os"]), settings, layers, epoch)
+    return _configuration((known["Architecture"], known["Os"]), settings, known["RootFS"]["Layers"], epoch)
 
 
-def _configuration(
-    platform: tuple[str, str], settings: Mapping[str, Any], layers: Sequence[tuple[str, str]], epoch: int
-) -> bytes:
-    """Write a configuration (config.md of the OCI image specification); each layer comes with what made it."""
+def _configuration(platform: tuple[str, str], settings: Mapping[str, Any], layers: Sequence[str], epoch: int) -> bytes:
+    """Write a configuration (config.md of the OCI image specification)."""
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
     return _canonical(
         {
             "architecture": platform[0],
             "config": settings,
             "created": created,
-            "history": [{"created": created, "created_by": maker} for _, maker in layers],
+            "history": [{"created": created, "created_by": "coralline"} for _ in layers],
             "os": platform[1],
-            "rootfs": {"type": "layers", "diff_ids": [layer for layer, _ in layers]},
+            "rootfs": {"type": "layers", "diff_ids": list(layers)},
         }
     )
 

@@ -178,7 +178,7 @@ def _known_reasons() -> list[tuple[re.Pattern[str], str, str]]:
         (
             re.compile(r"mmdebstrap is not installed"),
             "no container registry answers, and mmdebstrap is not installed",
-            "install mmdebstrap",
+            "install mmdebstrap, or bring the images from where a registry answers: ./run pack --images",
         ),
         (re.compile(r"No matching distribution"), "a locked package is not on the index", "check PIP_INDEX_URL"),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from coralline.errors import ProfileError
 from coralline.images import archive, kept
@@ -32,8 +32,8 @@ def export(image_id: str, tag: str, out: Path, tell: Callable[[int, int], None] 
             whole, made = Path(folder, "saved.tar"), Path(folder, "made.tar")
             kept.save(image_id, whole, lambda done: tell(done, total))
             with Saved(whole) as saved, saved.layers(Path(folder)) as layers, made.open("xb") as file:
-                tell(total // 2, total)
-                archive.write(file, layers, archive.normalised(found, EPOCH), tag=tag, epoch=EPOCH)
+                told = cast("IO[bytes]", _Told(file, lambda done: tell(total // 2 + done, total)))
+                archive.write(told, layers, archive.normalised(found, EPOCH), tag=tag, epoch=EPOCH)
                 file.flush()
                 os.fsync(file.fileno())
             made.replace(out)
@@ -42,3 +42,16 @@ def export(image_id: str, tag: str, out: Path, tell: Callable[[int, int], None] 
             f"{str(out)!r} cannot be written: {error.strerror}", hint="give a file in a folder that is there, with room"
         ) from error
     return archive.digest(out)
+
+
+class _Told:
+    """A file that tells how much was written to it."""
+
+    def __init__(self, file: IO[bytes], tell: Callable[[int], None]) -> None:
+        self._file, self._tell = file, tell
+
+    def write(self, piece: bytes) -> int:
+        """Write the bytes."""
+        written = self._file.write(piece)
+        self._tell(self._file.tell())
+        return written

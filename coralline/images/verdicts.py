@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from coralline.errors import ImageError
 from coralline.images import digests
+from coralline.images.digests import SCHEMA
 from coralline.images.verify import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from coralline.images.verify import Compared, Differing
+    from coralline.images.comparison import Compared, Differing
 
 SHOWN = 19  # characters of a digest in a table: sha256: and twelve
 NAMED = 4  # packages that a line names
@@ -23,7 +24,7 @@ def document(found: Mapping[str, Verdict | str]) -> dict[str, Any]:
     verdicts = [told for told in found.values() if isinstance(told, Verdict)]
     described = digests.document(told.image for told in verdicts)
     return {
-        "schema": digests.SCHEMA,
+        "schema": SCHEMA,
         "version": 1,
         "images": [
             {**image, "compared": [_compared(one) for one in told.compared]}

@@ -17,7 +17,9 @@ build() { # docker build ARGUMENT...; clients without buildx have the old builde
     if docker buildx version >/dev/null 2>&1; then
         docker buildx build --builder default --load --progress plain "$@" >"$work/log" 2>&1
     else
-        DOCKER_BUILDKIT=0 docker build "$@" >"$work/log" 2>&1
+        DOCKER_BUILDKIT=0 docker build "$@" >"$work/log" 2>&1 || return
+        # It keeps the build stage as an image without a name.
+        docker image prune --force --filter label=coralline.building=orchestrator >"$work/log" 2>&1
     fi
 }
 

@@ -17,3 +17,4 @@ for package in ./*.deb; do dpkg-deb --extract "$package" unpacked; done
 mkdir -p "$root/usr/bin" "$root/usr/libexec"
 cp unpacked/usr/bin/docker unpacked/usr/bin/git "$root/usr/bin/"
 cp -R unpacked/usr/libexec/docker "$root/usr/libexec/"
+rm -rf ./*.deb unpacked /var/lib/apt/lists/*

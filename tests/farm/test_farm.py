@@ -262,12 +262,19 @@ def test_a_batch_system_is_asked_for_as_many_workers_as_steps_fill(
 
 @pytest.mark.parametrize("kind", ["slurm", "htcondor"])
 def test_a_job_of_a_batch_system_is_a_worker_of_this_project_and_store(kind: str, tmp_path: Path) -> None:
-    with queues.cluster(kind, tmp_path) as made:
+    with queues.keys(tmp_path) as keys, queues.cluster(kind, tmp_path, keys, pytest.fail) as made:
         script = made.job_script()
     for part in (" -m coralline.farm.node tls://", f"CORALLINE_ARTIFACTS={tmp_path}", "--nthreads 4", "--tls-key "):
         assert part in script
     assert "#SBATCH -t" not in script
-    assert [path.stat().st_mode & 0o077 for path in (tmp_path / "index").iterdir()] == [0, 0, 0]
+
+
+def test_the_keys_of_a_run_are_for_its_user_alone_and_go_with_it(tmp_path: Path) -> None:
+    with queues.keys(tmp_path):
+        (folder,) = (tmp_path / "index").iterdir()
+        modes = {path.name: path.stat().st_mode & 0o077 for path in (folder, folder / "key.pem")}
+    assert set(modes.values()) == {0}
+    assert not any((tmp_path / "index").iterdir())
 
 
 def test_a_machine_without_the_batch_system_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,3 +321,20 @@ def test_locks_that_do_not_hold_are_told_of(field: Field, monkeypatch: pytest.Mo
     monkeypatch.setattr(task.flock, "is_held", lambda _path: False)
     field.run(row("first"))
     until(lambda: any(notice.text == task.NO_LOCKS for notice in field.told))
+
+
+def test_a_batch_system_that_takes_no_job_ends_the_run_with_its_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = tmp_path / "bin" / "sbatch"
+    submit.parent.mkdir()
+    submit.write_text("#!/bin/sh\necho 'sbatch: error: Invalid partition name specified' >&2\nexit 1\n")
+    submit.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{submit.parent}:/usr/bin:/bin")
+    with queues.workers_of("slurm", Store(tmp_path / "artifacts"), 0) as farm:
+        field = placed(Field(tmp_path, farm.client), monkeypatch)
+        field.farm = farm
+        errors = field.run(beside("one", "two")).errors
+    assert {error.message for error in errors.values()} == {
+        "slurm refuses to start a worker: sbatch: error: Invalid partition name specified"
+    }

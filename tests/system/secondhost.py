@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 PROGRAMS = ("dockerd", "ip", "nsenter", "unshare")
-OURS, THEIRS = "10.213.78.1", "10.213.78.2"
+OURS, THEIRS = (f"10.213.{os.getpid() % 250}.{last}" for last in (1, 2))  # several suites may run at once
 TCP, SSH = f"tcp://{THEIRS}:2375", "ssh://root@berry:2222"
 INSIDE = f"""
 set -eu

@@ -104,12 +104,12 @@ def test_the_host_side_sets_itself_up_and_passes_its_tests(runner: Runner) -> No
 def test_a_run_is_bundled_and_made_again(local: Lab, tmp_path: Path) -> None:
     here = Runner(tmp_path, PROJECT, {"CORALLINE_ARTIFACTS": str(local.artifacts)})
     here.run("pipeline", "local", tmp_path / "run.zip", *REQUEST)
-    here.run("again", tmp_path / "run.zip", tmp_path / "again", "--only", "dataset")
-    assert "identical" in here.read("again/verdicts.txt")
-    assert not (tmp_path / "again" / "difference.tar.gz").exists()
+    here.run("again", tmp_path / "run.zip", tmp_path / "again", "dataset", "report")
+    assert ["1 identical" in here.read(f"again/{stage}.txt") for stage in ("dataset", "report")] == [True, True]
+    assert not list((tmp_path / "again").glob("*.tar.gz"))
     summary = here.read("GITHUB_STEP_SUMMARY")
     assert "### Results, engine local" in summary
-    assert "### Made again: run.zip" in summary
+    assert "### Made again: report" in summary
 
 
 def test_a_pipeline_that_would_run_again_fails(stub: Runner) -> None:
@@ -122,9 +122,9 @@ def test_a_difference_is_kept_and_ends_with_its_code(stub: Runner) -> None:
     (stub.root / "kept").mkdir()
     (stub.root / "kept" / "weights.h5").write_bytes(b"other")
     told = f"different  L3  train/a\\nkept    {stub.root / 'kept'}\\n"
-    done = stub.start("again", stub.root / "run.zip", stub.root / "out", ANSWER=told, CODE="10")
+    done = stub.start("again", stub.root / "run.zip", stub.root / "out", "train", ANSWER=told, CODE="10")
     assert done.returncode == 10
-    listed = subprocess.run(["tar", "-tzf", stub.root / "out/difference.tar.gz"], capture_output=True, check=True)
+    listed = subprocess.run(["tar", "-tzf", stub.root / "out/train.tar.gz"], capture_output=True, check=True)
     assert b"weights.h5" in listed.stdout
 
 

@@ -14,8 +14,11 @@ import pytest
 from coralline import daemon
 from coralline.catalogue import PROJECT
 from coralline.engines import HOME
-from coralline.images import Images, builder, digests, kept, sbom, verdicts
+from coralline.images import Images, archive, builder, digests, kept, sbom, verdicts
+from coralline.images.built import EPOCH
+from coralline.images.comparison import compare
 from coralline.images.export import export
+from coralline.images.saved import Saved
 from coralline.images.verify import BEGUN, Verdict, Verification
 
 if TYPE_CHECKING:
@@ -92,6 +95,28 @@ def test_a_file_of_an_image_is_the_same_bytes_again_and_docker_reads_it(
         assert told.startswith("/opt/coralline/site/")
     finally:
         kept.remove(f"coralline-{SMALL}:tested")
+
+
+def test_one_byte_of_one_file_of_another_site_s_image_is_named(
+    image: digests.Digests, saved: Path, tmp_path: Path
+) -> None:
+    place, there = "opt/coralline/site/jinja2/__init__.py", tmp_path / "theirs.tar"
+    with Saved(saved) as theirs, theirs.layers(tmp_path) as layers:
+        layer = tmp_path / "layer.tar"
+        with layers[1].open() as source, layer.open("wb") as file:
+            shutil.copyfileobj(source, file)
+        with tarfile.open(layer) as tar:
+            offset = tar.getmember(place).offset_data
+        with layer.open("r+b") as file:
+            file.seek(offset)
+            file.write(b"#")
+        changed = [layers[0], archive.layer_of(layer)]
+        told = kept.facts(image.image) | {"RootFS": {"Layers": [one.digest for one in changed]}}
+        with there.open("wb") as file:
+            archive.write(file, changed, archive.normalised(told, EPOCH), tag=f"coralline-{SMALL}:theirs", epoch=EPOCH)
+    compared = compare(image, digests.read(there)[SMALL], "theirs", tmp_path)
+    (line,) = verdicts.remarks({SMALL: Verdict(image=image, compared=(compared,))})
+    assert line.startswith(f"{SMALL}, theirs: layer 2: /{place}: content, sha256 ")
 
 
 @pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed")

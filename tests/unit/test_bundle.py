@@ -111,6 +111,9 @@ def test_what_is_no_file_is_no_bundle(tmp_path: Path) -> None:
         Bundle(tmp_path / "none.zip")
     with pytest.raises(ProfileError):
         Bundle(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ProfileError, match="is not a file"):
+        Bundle(tmp_path / "pipe")
     (tmp_path / "empty.zip").touch()
     with pytest.raises(ArtifactError, match="this is no bundle"):
         Bundle(tmp_path / "empty.zip")
@@ -130,6 +133,12 @@ def test_what_is_no_file_is_no_bundle(tmp_path: Path) -> None:
 def test_logs_are_told_from_where_the_project_and_the_store_begin(written: bytes, told: bytes) -> None:
     assert documents.log(written) == told
     assert documents.log(told) == told
+
+
+def test_the_reason_of_a_failed_step_is_told_as_logs_are() -> None:
+    failed = {"state": "failed", "reason": "no room: /home/ada/store/objects/" + "a" * 64 + "/x", "key": None}
+    told = documents.run({"request": {}, "steps": {"one": failed}})
+    assert told["steps"]["one"]["reason"] == "no room: objects/" + "a" * 64 + "/x"
 
 
 def test_a_log_of_slashes_takes_no_time() -> None:

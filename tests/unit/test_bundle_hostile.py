@@ -13,7 +13,7 @@ from bundles import Sample, forge, members_of, seal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coralline.bundle import archive, layout
+from coralline.bundle import archive, headers, layout
 from coralline.bundle.reader import Bundle
 from coralline.errors import ArtifactError
 
@@ -145,9 +145,9 @@ def test_a_name_that_passes_stays_in_its_place(name: str) -> None:
 def test_a_link_a_time_a_compressed_or_padded_member_is_refused(
     tmp_path: Path, spoil: dict[str, Any], told: str
 ) -> None:
-    member = zipfile.ZipInfo("run.json", archive.MOMENT)
-    member.external_attr = archive.MODE
-    member.create_system = archive.UNIX
+    member = zipfile.ZipInfo("run.json", headers.MOMENT)
+    member.external_attr = headers.MODE
+    member.create_system = headers.UNIX
     for name, value in spoil.items():
         setattr(member, name, value)
     assert re.search(told, refused(zip_with(tmp_path / "it.zip", (member, b"0" * 100_000))))
@@ -293,8 +293,8 @@ def test_a_forged_bundle_without_a_lie_is_read(good: bytes, tmp_path: Path) -> N
 
 
 def plain(name: str) -> zipfile.ZipInfo:
-    member = zipfile.ZipInfo(name, archive.MOMENT)
-    member.create_system, member.external_attr = archive.UNIX, archive.MODE
+    member = zipfile.ZipInfo(name, headers.MOMENT)
+    member.create_system, member.external_attr = headers.UNIX, headers.MODE
     return member
 
 

@@ -104,6 +104,17 @@ def test_another_run_of_the_same_name_is_refused_and_nothing_comes_in(bundle: Pa
     assert not list((other.root / "objects").iterdir())
 
 
+@pytest.mark.parametrize("text", ["", "[]", "{}", None])
+def test_a_run_here_that_cannot_be_read_is_told_and_left(bundle: Path, tmp_path: Path, text: str | None) -> None:
+    place = tmp_path / "other" / "runs" / RUN
+    place.mkdir(parents=True)
+    if text is not None:
+        (place / "run.json").write_text(text)
+    with pytest.raises(ArtifactError, match=f"the run {RUN} of the store cannot be read"):
+        bring(bundle, Store(tmp_path / "other"))
+    assert not (tmp_path / "other" / "objects").exists()
+
+
 def test_records_alone_are_refused(sample: Sample, tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match=r"the outputs of (one|two) are not in the bundle"):
         bring(sample.bundle(tmp_path / "records.zip", outputs=False), Store(tmp_path / "other"))

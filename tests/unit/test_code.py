@@ -60,11 +60,23 @@ def test_what_was_read_is_remembered_until_it_changes(root: Path, monkeypatch: p
     code = Code(root, root / "index" / "memory.json")
     before = code.of_step(spec("paint"), {})
     code.remember()
-    assert "stages/paint/brush.py" in json.loads((root / "index" / "memory.json").read_text())
+    assert "stages/paint/brush.py" in json.loads((root / "index" / "memory.json").read_text())["files"]
     assert Code(root, root / "index" / "memory.json").of_step(spec("paint"), {}) == before
     (root / "stages/paint/colour.py").write_text("red = 2")
     after = Code(root, root / "index" / "memory.json").of_step(spec("paint"), {})
     assert {path for path in after if after[path] != before.get(path)} == {"stages/paint/colour.py"}
+
+
+def test_a_module_that_became_a_package_is_found_although_who_imports_it_is_unchanged(root: Path) -> None:
+    code = Code(root, root / "memory.json")
+    code.of_step(spec("paint"), {})
+    code.remember()
+    (root / "stages/paint/brush.py").unlink()
+    (root / "stages/paint/brush").mkdir()
+    (root / "stages/paint/brush/__init__.py").write_text("from stages.paint.colour import red\n")
+    found = Code(root, root / "memory.json").of_step(spec("paint"), {})
+    assert {"stages/paint/brush/__init__.py", "stages/paint/colour.py"} <= found.keys()
+    assert "stages/paint/brush.py" not in found
 
 
 @pytest.mark.parametrize("rubbish", ["", "[]", "{", '{"stages/paint/brush.py": 3}', "\x00"])

@@ -11,6 +11,7 @@ from artifactfiles import key, publish, run_of
 
 from coralline import collect, runs, uses
 from coralline.collect import Kind, Limits
+from coralline.errors import ArtifactError
 from coralline.store import Store
 
 if TYPE_CHECKING:
@@ -215,6 +216,15 @@ def test_what_is_taken_away_while_somebody_asks_for_it_is_not_found(store: Store
             store.put_aside(key("a"))
         thread.join()
     assert found == [None]
+
+
+def test_a_store_of_somebody_else_s_is_named_with_what_to_do(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: object, *_more: object) -> int:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("coralline.flock.os.open", closed)
+    with pytest.raises(ArtifactError, match=r"this user cannot write .*locks/collecting"), store.used():
+        pass
 
 
 def test_nothing_can_be_claimed_while_somebody_collects(store: Store) -> None:

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coralline.errors import ImageError, ProfileError
+from coralline import imagecommands
+from coralline.errors import EngineError, ImageError, ProfileError
 from coralline.images import archive, digests, verdicts
+from coralline.images.comparison import INSTALLED, Compared, Differing, compare
 from coralline.images.difference import Difference
 from coralline.images.digests import Digests
-from coralline.images.verify import AGAIN, INSTALLED, Compared, Differing, Verdict, Verification
+from coralline.images.verify import AGAIN, BEGUN, Verdict, Verification
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +37,7 @@ def image(name: str = "report", **changed: Any) -> Digests:
 
 
 def compared(one: Digests, other: Digests, tmp_path: Path, label: str = AGAIN) -> Compared:
-    verification = Verification(None, tmp_path, None)  # type: ignore[arg-type]
-    verification._folder = tmp_path
-    return verification._compare(one, label, other)
+    return compare(one, other, label, tmp_path)
 
 
 def saved(path: Path, content: bytes, name: str = "coralline-report:1") -> Path:
@@ -164,3 +164,23 @@ def test_the_exit_code_is_that_of_the_worst() -> None:
         verdicts.end(verdict(equal, Compared(other=INSTALLED, same_id=False, differing=())), None)
     with pytest.raises(ImageError, match="the other site tells nothing of report"):
         verdicts.end(verdict(equal), {"train": image("train")})
+
+
+class Failing(Verification):
+    """A verification of which one image ends badly."""
+
+    def verify(self, name: str, progress: Any) -> Verdict:
+        progress({"event": BEGUN})
+        if name == "train":
+            raise EngineError("no Docker daemon answers", hint="start it")
+        return Verdict(image=image(name), compared=())
+
+
+def test_what_was_found_of_other_images_is_not_lost_with_one_that_fails(tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+    verification = Failing(None, tmp_path, None)  # type: ignore[arg-type]
+    found, trouble = imagecommands._verified(verification, ["dataset", "train", "report"], told.append)
+    assert [name for name, one in found.items() if isinstance(one, Verdict)] == ["dataset", "report"]
+    assert found["train"] == "no Docker daemon answers"
+    assert list(trouble) == ["train"]
+    assert [event["image"] for event in told] == ["dataset", "train", "report"]

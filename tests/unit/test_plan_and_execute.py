@@ -316,6 +316,34 @@ def test_what_was_made_from_data_that_changed_meanwhile_is_refused(house: House)
     assert not house.run().errors
 
 
+@pytest.mark.parametrize("how", ["made again with other bytes", "put aside"])
+def test_what_was_made_while_its_input_was_replaced_is_refused(house: House, how: str) -> None:
+    """As `--from` or `fsck` do meanwhile: the key names the bytes that were there before."""
+
+    def replaced_meanwhile(job: Job) -> Outcome:
+        ended = make_outputs(job)
+        first = str(house.plan()["first"].key)
+        found = house.store.find(first)
+        assert found is not None
+        with house.store.building(first, lambda: None, lambda: False) as folder:
+            assert folder is not None
+            if how == "put aside":
+                house.store.put_aside(first)
+            else:
+                (folder / "out.json").write_text('"other"')
+                (folder / "record.json").write_text('{"numbers": [], "facts": {}}')
+                house.store.publish(folder, first, house.specs["first"], found.record)
+        return ended
+
+    house.engine.behaviours = {"second": replaced_meanwhile}
+    errors = house.run().errors
+    assert list(errors) == ["second"]
+    assert isinstance(errors["second"], ArtifactError)
+    assert errors["second"].message == "second: its input first was replaced while it was read"
+    house.engine.behaviours = {}
+    assert not house.run().errors
+
+
 def test_two_runs_at_once_make_everything_once(house: House) -> None:
     def slow(job: Job) -> Outcome:
         time.sleep(0.2)

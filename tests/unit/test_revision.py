@@ -70,6 +70,16 @@ def test_nothing_is_said_without_a_commit_or_without_git(
     assert told(project) is None
 
 
+def test_what_a_hook_of_another_repository_says_is_not_ours(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, other = git(project, "rev-parse", "HEAD"), tmp_path_factory.mktemp("other")
+    git(other, "init", "-q")
+    git(other, "-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-q", "--allow-empty", "-m", "other")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    assert told(project) == {"commit": commit, "dirty": False}
+
+
 def test_git_is_asked_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = told(project)
     monkeypatch.setenv("PATH", "")
