@@ -2,10 +2,11 @@
 
     .coralline/host/bin/python benchmarks/scheduling.py [--steps N] [--rounds N] [--jobs N]
 
-Two graphs: `wide`, steps that need nothing; and `fan-in`, chains whose ends are gathered, and gathered again. Each step
-reads what it needs and writes a small file. All four make the same graph from nothing, in turns, each with a new
-process. Ours starts Python for each step, without network, hashes and records what it made and puts it durably on disk;
-theirs starts a shell. DVC makes one step at a time, the others --jobs. Goal: ahead of both.
+Two graphs: `wide`, steps that need nothing; and `fan-in`, chains whose ends are gathered, and gathered again. All four
+make the same graph from nothing, in turns, each in a new process. A step is one program for all, which reads the files
+of the steps before it and writes one: `alone` runs it as often, and nothing else. What a run takes beyond that is
+overhead: of ours to cut off the network, check, hash and record what was made and put it durably on disk. DVC makes one
+step at a time, the others --jobs. Goal: ahead of both.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from measure import HOME, PROJECT, Command, environment, in_turns, report, summary
+from measure import HOME, PROJECT, Command, Environment, environment, in_turns, report, summary
 
 from coralline.farm import entry
 
 DVC, SNAKEMAKE = "dvc==3.67.1", "snakemake==9.27.1"
 SCHEDULING = HOME / "scheduling"
+COMPARED = ("local", "dask", "snakemake", "dvc")
 CHAIN, GATHERED = 10, 10  # steps of a chain; chains, or gatherings, that a gathering step reads
 
 SPEC = '''"""A step that does next to nothing."""
@@ -57,12 +59,16 @@ with open("graph.json") as file:
     NEEDS = json.load(file)
 
 rule all:
-    input: expand("out/{n}.txt", n=list(NEEDS))
+    input: expand("out/{n}/out.txt", n=list(NEEDS))
 
 rule step:
-    input: lambda wildcards: [f"out/{n}.txt" for n in NEEDS[wildcards.n]]
-    output: "out/{n}.txt"
-    shell: "cat {input} /dev/null | tail -c 100 > {output}; echo {wildcards.n} >> {output}"
+    input: lambda wildcards: [f"out/{n}/out.txt" for n in NEEDS[wildcards.n]]
+    output: "out/{n}/out.txt"
+    shell: "sh step.sh {wildcards.n}"
+"""
+STEP = """mkdir -p out/$1
+export CORALLINE_STEP=steps/$1.json PYTHONPATH={project} PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0
+exec {python} -m stages.trivial
 """
 
 
@@ -77,12 +83,10 @@ def main() -> None:
     taken: dict[str, list[float]] = {}
     for shape, needs in (("wide", wide(options.steps)), ("fan-in", fan_in(options.steps))):
         commands = {
-            **{
-                f"{shape} {where}": _ours(where, shape, needs, project, options.jobs)
-                for where in ("local", "dask", "bare")
-            },
-            f"{shape} snakemake": _snakemake(shape, needs, options.jobs),
-            f"{shape} dvc": _dvc(shape, needs),
+            **{f"{shape} {where}": _ours(where, shape, needs, project, options.jobs) for where in ("local", "dask")},
+            f"{shape} snakemake": _snakemake(shape, needs, project, options.jobs),
+            f"{shape} dvc": _dvc(shape, needs, project),
+            f"{shape} alone": _alone(shape, options.steps, project, options.jobs),
         }
         taken |= in_turns(commands, options.rounds)
     report("scheduling", taken, _figures(taken, options.steps, options.jobs))
@@ -92,14 +96,13 @@ def _figures(taken: dict[str, list[float]], steps: int, jobs: int) -> dict[str, 
     median = {name: float(summary(seconds)["median_s"]) for name, seconds in taken.items()}
     figures: dict[str, object] = {"steps": steps, "jobs": jobs, "versions": f"{DVC} {SNAKEMAKE}"}
     for shape in ("wide", "fan-in"):
-        each = {
-            name: median[f"{shape} {name}"] / steps * 1000 for name in ("local", "dask", "bare", "snakemake", "dvc")
-        }
+        each = {name: median[f"{shape} {name}"] / steps * 1000 for name in (*COMPARED, "alone")}
+        over = {name: each[name] - each["alone"] for name in COMPARED}
         figures |= {f"{shape}: ms for each step, {name}": round(ms, 2) for name, ms in each.items()}
-        figures[f"{shape}: ms for each step that are ours, local"] = round(each["local"] - each["bare"], 2)
+        figures |= {f"{shape}: ms of overhead for each step, {name}": round(ms, 2) for name, ms in over.items()}
         for place in ("local", "dask"):
-            ratio = each[place] / min(each["snakemake"], each["dvc"])
-            figures[f"{shape}: {place} to the faster of both (goal < 1)"] = round(ratio, 3)
+            ratio = over[place] / min(over["snakemake"], over["dvc"])
+            figures[f"{shape}: overhead of {place} to the least of both (goal < 1)"] = round(ratio, 3)
     return figures
 
 
@@ -146,6 +149,36 @@ def _folder(name: str, needs: dict[str, list[str]]) -> Path:
     return folder
 
 
+def _theirs(name: str, needs: dict[str, list[str]], project: Path) -> Path:
+    """Make a folder in which `sh step.sh N` runs the program of step N, as the local engine would."""
+    folder = _folder(name, needs)
+    python = _python(project)
+    (folder / "step.sh").write_text(STEP.format(project=project, python=python), encoding="utf-8")
+    (folder / "steps").mkdir()
+    for step, read in needs.items():
+        told = {
+            "stage": "trivial",
+            "label": f"trivial/{step}",
+            "parameters": {"number": int(step)},
+            "threads": 1,
+            "inputs": {f"step{other}": f"out/{other}" for other in read},
+            "out": f"out/{step}",
+            "partial": None,
+            "missing": [],
+        }
+        (folder / "steps" / f"{step}.json").write_text(json.dumps(told), encoding="utf-8")
+    return folder
+
+
+def _python(project: Path) -> Path:
+    """Return the interpreter of the trivial stage, in the environment that our engine makes for it."""
+    made = Environment(
+        "trivial", project / "docker" / "trivial" / "requirements.lock", project / ".coralline" / "environments"
+    )
+    made.ensure(lambda text: print(text, file=sys.stderr))
+    return made.python
+
+
 def _ours(where: str, shape: str, needs: dict[str, list[str]], project: Path, jobs: int) -> Command:
     folder, farm = _folder(f"{shape} {where}", needs), entry.environment()
     farm.ensure(lambda text: print(text, file=sys.stderr))
@@ -155,34 +188,38 @@ def _ours(where: str, shape: str, needs: dict[str, list[str]], project: Path, jo
         (python, "-P", str(PROJECT / "benchmarks" / "thousand.py"), where, str(folder / "graph.json"), str(jobs)),
         folder,
         {"PYTHONPATH": str(project), "CORALLINE_ARTIFACTS": str(artifacts)},
-        before=lambda: shutil.rmtree(artifacts, ignore_errors=True),
+        before=lambda: _forget(artifacts),
     )
 
 
-def _snakemake(shape: str, needs: dict[str, list[str]], jobs: int) -> Command:
-    folder = _folder(f"{shape} snakemake", needs)
+def _alone(shape: str, steps: int, project: Path, jobs: int) -> Command:
+    """Run the program as often, in no order: so each reads nothing."""
+    folder = _theirs(f"{shape} alone", wide(steps), project)
+    words = ("sh", "-c", f"seq 0 {steps - 1} | xargs -P {jobs} -n 1 sh step.sh")
+    return Command(words, folder, before=lambda: _forget(folder / "out"))
+
+
+def _snakemake(shape: str, needs: dict[str, list[str]], project: Path, jobs: int) -> Command:
+    folder = _theirs(f"{shape} snakemake", needs, project)
     (folder / "Snakefile").write_text(SNAKEFILE, encoding="utf-8")
-    program = environment("snakemake", SNAKEMAKE) / "snakemake"
-    return Command(
-        (str(program), "--cores", str(jobs), "--quiet"), folder, before=lambda: _forget(folder, "out", ".snakemake")
-    )
+    words = (str(environment("snakemake", SNAKEMAKE) / "snakemake"), "--cores", str(jobs), "--quiet")
+    return Command(words, folder, before=lambda: _forget(folder / "out", folder / ".snakemake"))
 
 
-def _dvc(shape: str, needs: dict[str, list[str]]) -> Command:
-    folder, program = _folder(f"{shape} dvc", needs), environment("dvc", DVC) / "dvc"
+def _dvc(shape: str, needs: dict[str, list[str]], project: Path) -> Command:
+    folder, program = _theirs(f"{shape} dvc", needs, project), environment("dvc", DVC) / "dvc"
     stages = {
         f"step{name}": {
-            "cmd": f"mkdir -p out; cat {' '.join(reads)} /dev/null | tail -c 100 > out/{name}.txt; "
-            f"echo {name} >> out/{name}.txt",
-            "deps": reads,
-            "outs": [f"out/{name}.txt"],
+            "cmd": f"sh step.sh {name}",
+            "deps": [f"out/{other}/out.txt" for other in read],
+            "outs": [f"out/{name}/out.txt"],
         }
-        for name, reads in ((name, [f"out/{one}.txt" for one in read]) for name, read in needs.items())
+        for name, read in needs.items()
     }
     (folder / "dvc.yaml").write_text(json.dumps({"stages": stages}), encoding="utf-8")
 
     def forget() -> None:
-        _forget(folder, "out", ".dvc", "dvc.lock")
+        _forget(folder / "out", folder / ".dvc", folder / "dvc.lock")
         subprocess.run([program, "init", "--no-scm", "-q"], cwd=folder, env={**os.environ, **QUIETLY}, check=True)
 
     return Command((str(program), "repro", "-q"), folder, QUIETLY, before=forget)
@@ -191,10 +228,10 @@ def _dvc(shape: str, needs: dict[str, list[str]]) -> Command:
 QUIETLY = {"DVC_NO_ANALYTICS": "1"}
 
 
-def _forget(folder: Path, *names: str) -> None:
-    for name in names:
-        shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).unlink(missing_ok=True)
+def _forget(*places: Path) -> None:
+    for place in places:
+        shutil.rmtree(place, ignore_errors=True)
+        place.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

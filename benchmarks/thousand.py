@@ -1,20 +1,16 @@
 """Makes a graph of trivial steps once, in the project that is on the path: what benchmarks/scheduling.py times.
 
-    PYTHONPATH=PROJECT python benchmarks/thousand.py (local | dask | bare) GRAPH.json JOBS
+    PYTHONPATH=PROJECT python benchmarks/thousand.py (local | dask) GRAPH.json JOBS
 
-GRAPH.json maps each step to those that it reads. `bare` starts the steps' processes and does nothing else.
+GRAPH.json maps each step to those that it reads. `dask` takes a cluster of one worker with as many threads as jobs.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
-import shlex
-import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,9 +34,6 @@ def main(where: str, graph: Path, jobs: int) -> None:
     needs: dict[str, list[str]] = json.loads(graph.read_text(encoding="utf-8"))
     engine = choose("local", lambda _notice: None)
     engine.prepare("trivial", lambda _event: None)
-    if where == "bare":
-        _bare(len(needs), jobs)
-        return
     with Store(catalogue.artifacts()).used() as store, _place(where, store, jobs) as place:
         made = _made(_steps(needs), store, engine, place)
     if made != len(needs):
@@ -88,28 +81,13 @@ def _place(where: str, store: Store, jobs: int) -> Iterator[workplace.Workplace]
         return
     from distributed import Client, LocalCluster
 
-    from coralline.farm.hands import Farm, quiet
+    from coralline.farm.roster import Farm, quiet
 
     offered = {"room": 1.0, "memory": 64.0}
     place = {"n_workers": 1, "threads_per_worker": jobs, "dashboard_address": "127.0.0.1:0", "resources": offered}
     with LocalCluster(**place) as cluster, Client(cluster) as client:
         quiet()
         yield Farm(client=client, store=store, kind="dask", lacking="")
-
-
-def _bare(count: int, jobs: int) -> None:
-    """Run the step's program so many times, with the words and variables that the local engine gives it."""
-    folder = catalogue.artifacts() / "bare"
-    folder.mkdir(parents=True)
-    step = folder / "step.json"
-    told = {"stage": "trivial", "label": "", "parameters": {"number": 0}, "threads": 1, "inputs": {}, "missing": []}
-    step.write_text(json.dumps({**told, "out": str(folder), "partial": None}), encoding="utf-8")
-    python = next((HOME / "environments").glob("trivial-*/bin/python"))
-    words = shlex.split(f"unshare --net {python} -m stages.trivial")
-    variables = {"CORALLINE_STEP": str(step), "PYTHONPATH": str(catalogue.PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
-    run = functools.partial(subprocess.run, words, env={"PATH": "/usr/bin:/bin", **variables}, check=True)
-    with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(lambda _number: run(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL), range(count)))
 
 
 if __name__ == "__main__":

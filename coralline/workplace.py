@@ -64,8 +64,8 @@ def opened(farm: FarmWord | None, store: Store, jobs: int) -> Iterator[Workplace
     if farm is None:
         yield Here(jobs)
         return
-    from coralline.farm.hands import connected
     from coralline.farm.queues import workers_of
+    from coralline.farm.roster import connected
 
     there = connected(farm.address, store, jobs) if farm.kind == "dask" else workers_of(farm.kind, store, jobs)
     with there as found:

@@ -43,5 +43,5 @@ LINTERS = {
     "citation": _schema("citation-file-format", "CITATION.cff"),
     "spelling": Linter("lint", "codespell", (".",)),
     "project": Linter("lint", "validate-pyproject", ("pyproject.toml",)),
-    "repository": Linter("lint", "sp-repo-review", (".",)),
+    "repository": Linter("lint", "sp-repo-review", ("--show", "errskip", ".")),
 }

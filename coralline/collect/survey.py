@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REMOVING = "removing"
+VERIFY = "verify"  # where verifications make artifacts again, each in a store of its own
 BLOCK_BYTES = 512  # what st_blocks counts in, stat(2)
 
 
@@ -29,6 +30,7 @@ class Kind(StrEnum):
     ARTIFACT = "artifact"
     CHECKPOINT = "checkpoint"
     QUARANTINED = "quarantined"
+    VERIFICATION = "made by a verification"
     LEFT = "left by a process that died"
     NOTE = "note on what is gone"
 
@@ -80,7 +82,7 @@ def survey(root: Path, limits: Limits, progress: Callable[[int, int], None], now
     What stays: runs that go on, that are marked, that are young enough, and the latest that ended; with all they used.
     """
     look = _Look(root, limits, time.time() if now_s is None else now_s)
-    groups = [look.leavings(), *look.quarantined(), *look.unused(), *look.old_runs()]
+    groups = [look.leavings(), *look.quarantined(), *look.verifications(), *look.unused(), *look.old_runs()]
     every = {piece.path for group in groups for piece in group}
     whole = set(look.whole()) if limits.size_bytes is not None else set()
     sizes = _measured(every | whole, progress)
@@ -169,6 +171,13 @@ class _Look:
             if moved_s < self._since:
                 yield [piece]
 
+    def verifications(self) -> Iterator[list[Piece]]:
+        """List what verifications kept because it differed, or left when they were killed, long enough ago."""
+        for name in _names(self._root / VERIFY):
+            piece = self._piece(Kind.VERIFICATION, self._root / VERIFY / name)
+            if name not in self._claimed and piece.used_s < self._since:
+                yield [piece]
+
     def unused(self) -> Iterator[list[Piece]]:
         """List what no run used, the oldest first."""
         used = self._needed.union(*(run.keys for run in self._known))
@@ -196,7 +205,7 @@ class _Look:
 
     def whole(self) -> Iterator[Path]:
         """List all that takes room: artifacts, checkpoints, runs and leavings."""
-        for folder in ("objects", "partial", "building", "quarantine", "runs", REMOVING):
+        for folder in ("objects", "partial", "building", "quarantine", "runs", VERIFY, REMOVING):
             yield from (self._root / folder / name for name in _names(self._root / folder))
 
     def _held(self, key: str) -> bool:

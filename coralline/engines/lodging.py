@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import re
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,19 +19,17 @@ from coralline.engines import parcel
 from coralline.engines.attach import Attachment
 from coralline.engines.container import KEY_LABEL
 from coralline.engines.docker import ended
+from coralline.engines.leftovers import GUEST_LABEL, ROLE_LABEL, SEAL, age_s, listed, parsed_time, remove, sealed
 from coralline.engines.owner import is_gone as owner_is_gone
 from coralline.engines.owner import owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
 
     from coralline.engines.container import Container
     from docker import APIClient
 
-GUEST_LABEL = "coralline.guest"  # not `coralline.owner`: engines of that machine itself judge theirs by its processes
-ROLE_LABEL = "coralline.role"
-PRESENCE, PARTIAL, SEAL = "presence", "partial", "seal"
+PRESENCE, PARTIAL = "presence", "partial"
 USER = 65_534  # nobody: the caller's own number means something else there
 SHELF = Path("/shelf")
 ATTEMPTS = 5
@@ -51,6 +49,7 @@ class Lodging:
         self.guest = f"{owner()} {next(_numbers)}"
         self._presence = self._appear()
         self._shelves: dict[Path, str] = {}
+        self._used: Counter[Path] = Counter()
         self._lock = threading.Lock()
 
     def labels(self, **further: str) -> dict[str, str]:
@@ -64,8 +63,8 @@ class Lodging:
         self._presence[1].close()
 
     def _leave(self) -> None:
-        ours = [[one for one in found if self._is_ours(one["Labels"])] for found in _listed(self._api)]
-        _remove(self._api, *ours)
+        ours = [[one for one in found if self._is_ours(one["Labels"])] for found in listed(self._api)]
+        remove(self._api, *ours)
 
     def holds(self) -> bool:
         """Whether our presence still runs there: else the line was lost, and what we left there is up for removal."""
@@ -106,11 +105,19 @@ class Lodging:
                 self._shelves[source] = name
             return self._shelves[source]
 
-    def keep_only(self, sources: Iterable[Path]) -> None:
-        """Drop what was sent for other steps: the other machine may have little room. What is in use stays."""
+    @contextlib.contextmanager
+    def using(self, sources: Iterable[Path]) -> Iterator[None]:
+        """Have what was sent of `sources` stay; drop what no step reads now: the other machine may have little room."""
+        wanted = set(sources)
         with self._lock:
-            for source in set(self._shelves) - set(sources):
+            self._used.update(wanted)
+            for source in set(self._shelves) - set(self._used):
                 self.forget(self._shelves.pop(source))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._used -= Counter(wanted)
 
     def send(self, volume: str, source: parcel.Parcel, sent: parcel.Count) -> None:
         """Fill a volume with a parcel that is called as the shelf is."""
@@ -165,22 +172,22 @@ class Lodging:
         """Return the volumes in which guests that are gone left what they had of the step of that key."""
         filters = {"label": [f"{ROLE_LABEL}={PARTIAL}", f"{KEY_LABEL}={key}"]}
         found = self._api.volumes(filters=filters)["Volumes"] or []
-        sealed = _sealed(_listed(self._api)[1])
+        whole = sealed(listed(self._api)[1])
         is_gone = self._who_is_gone()
-        return [one["Name"] for one in found if one["Name"] in sealed and is_gone(one["Labels"][GUEST_LABEL])]
+        return [one["Name"] for one in found if one["Name"] in whole and is_gone(one["Labels"][GUEST_LABEL])]
 
     def sweep(self) -> list[str]:
         """Remove what guests left behind that are gone; return what it was.
 
         Unfinished work of a step stays for a while: who makes the same step again goes on with it.
         """
-        containers, volumes = _listed(self._api)
+        containers, volumes = listed(self._api)
         now = parsed_time(self._api.info()["SystemTime"])
-        unfinished = _sealed(volumes)
-        fresh = [one for one in volumes if one["Name"] in unfinished and _age_s(one, now) < KEPT_S]
+        unfinished = sealed(volumes)
+        fresh = [one for one in volumes if one["Name"] in unfinished and age_s(one, now) < KEPT_S]
         is_gone = self._who_is_gone()  # asked last: whoever has something there was present before it came to be
         garbage = [one for one in volumes if is_gone(one["Labels"][GUEST_LABEL]) and one not in fresh]
-        return _remove(self._api, [one for one in containers if is_gone(one["Labels"][GUEST_LABEL])], garbage)
+        return remove(self._api, [one for one in containers if is_gone(one["Labels"][GUEST_LABEL])], garbage)
 
     def _is_ours(self, labels: dict[str, str]) -> bool:
         return labels[GUEST_LABEL] == self.guest and labels.get(ROLE_LABEL) not in (PARTIAL, SEAL, PRESENCE)
@@ -253,38 +260,3 @@ class Lodging:
             host_config=config,
         )
         return str(created["Id"])
-
-
-def parsed_time(text: str) -> datetime:
-    """Read a time as daemons write it: RFC 3339 with up to nine digits of a second, of which six are kept."""
-    from datetime import datetime
-
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
-
-
-def _sealed(volumes: list[dict[str, Any]]) -> set[str]:
-    """Return the names of the volumes that have a seal, and of the seals."""
-    names = {one["Name"] for one in volumes}
-    seals = {name for name in names if name.endswith(f".{SEAL}") and name.removesuffix(f".{SEAL}") in names}
-    return seals | {name.removesuffix(f".{SEAL}") for name in seals}
-
-
-def _age_s(volume: dict[str, Any], now: datetime) -> float:
-    return (now - parsed_time(volume["CreatedAt"])).total_seconds()
-
-
-def _listed(api: APIClient) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    filters = {"label": GUEST_LABEL}
-    return api.containers(all=True, filters=filters), api.volumes(filters=filters)["Volumes"] or []
-
-
-def _remove(api: APIClient, containers: list[dict[str, Any]], volumes: list[dict[str, Any]]) -> list[str]:
-    from docker.errors import APIError
-
-    for found in containers:
-        with contextlib.suppress(APIError):  # it is gone, or on its way
-            api.remove_container(found["Id"], force=True, v=True)
-    for found in volumes:
-        with contextlib.suppress(APIError):  # still in use, or somebody else sweeps too
-            api.remove_volume(found["Name"], force=True)
-    return [one["Labels"].get(ROLE_LABEL, "?") for one in (*containers, *volumes)]

@@ -61,7 +61,11 @@ class Visit:
         """
         job = self._job
         step = base.write_step(job, self._seen())
-        with self._volume("step", step) as told, self._volume("out", job.out) as out:
+        with (
+            self._lodging.using(self._reads().values()),
+            self._volume("step", step) as told,
+            self._volume("out", job.out) as out,
+        ):
             binds = [*self._inputs(), _bind(told, STEP), _bind(out, Path("/out"), writable=True)]
             partial = None if job.partial is None else self._begun(job.partial)
             if partial is not None:
@@ -83,11 +87,13 @@ class Visit:
         inputs = {name: place / files[name].name if name in files else place for name, place in places.inputs.items()}
         return replace(places, inputs=inputs)
 
+    def _reads(self) -> dict[Path, Path]:
+        """Return where the step sees its code and its inputs, and where they are here."""
+        return {CODE / "stages": self._stages, **{Path("/in") / name: at for name, at in self._job.inputs.items()}}
+
     def _inputs(self) -> Iterator[Bind]:
-        """Send the code and the inputs, unless the step before had them sent; drop what this one does not read."""
-        wanted = {CODE / "stages": self._stages, **{Path("/in") / name: at for name, at in self._job.inputs.items()}}
-        self._lodging.keep_only(wanted.values())
-        for place, source in wanted.items():
+        """Send the code and the inputs, unless the step before had them sent."""
+        for place, source in self._reads().items():
             fill = functools.partial(self._send, source=source, told=f"sending {place.name}")
             yield _bind(self._lodging.kept(source, fill), place)
 

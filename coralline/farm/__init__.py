@@ -2,7 +2,7 @@
 
     entry.py     this process goes on in the environment that has distributed
     machine.py   what a machine offers and is; node.py, task.py: a worker, and what it does with one step
-    hands.py     the client's side: who works, and the pool that the steps are handed to
+    roster.py    who works; hands.py: the pool that steps are handed to
     queues.py    workers from a batch system, as many as there are ready steps
 
 `distributed` is imported by functions only: everything else can be read without it. Nothing here decides what is made

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from coralline.catalogue import ARTIFACTS_VARIABLE, PROJECT
 from coralline.errors import EngineError
-from coralline.farm.hands import LOST_AFTER_S, Farm, quiet
 from coralline.farm.machine import ROOM
+from coralline.farm.roster import LOST_AFTER_S, Farm, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -6,15 +6,14 @@ import contextlib
 import functools
 import os
 import shutil
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coralline import catalogue, session
 from coralline.code import Code
+from coralline.collect.survey import VERIFY
 from coralline.console import clock
 from coralline.engines import HOME, choose
 from coralline.notices import Kind, Notice, Notify
@@ -28,6 +27,7 @@ from coralline.verify.verdict import Verdict, Verification, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from coralline.bundle.reader import Bundle
     from coralline.errors import CorallineError
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from coralline.verify.subject import Original, Subject
 
 WORTH_TELLING_S = 2.0
-FOLDER = "verify"  # below the artifacts folder: on the same disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +57,14 @@ class Examination:
         """
         with self.setting.store.used() as store:
             originals, lost = originals_of(run, store.find, self._looking())
-            verdicts, errors, kept = self._made_again(run, originals, lost, behind=None)
+            verdicts, errors, kept = self._made_again(run, originals, lost, store, behind=None)
         return Verification(run=run.id, against=None, verdicts=verdicts, errors=errors, kept=kept)
 
     def against(self, bundle: Bundle, name: str) -> Verification:
         """Make the run of a bundle here, but for what the store has under the same keys, and compare."""
         originals, lost = self._bundled(bundle)
         with self.setting.store.used() as store:
-            verdicts, errors, kept = self._made_again(bundle.run, originals, lost, behind=store)
+            verdicts, errors, kept = self._made_again(bundle.run, originals, lost, store, behind=store)
         return Verification(run=bundle.run.id, against=name, verdicts=verdicts, errors=errors, kept=kept)
 
     def side_by_side(self, run: Run, bundle: Bundle, name: str) -> Verification:
@@ -102,7 +101,7 @@ class Examination:
         return originals_of(bundle.run, bundle.find, self._looking(), list_files)
 
     def _made_again(
-        self, run: Run, originals: Mapping[str, Original], lost: tuple[str, ...], *, behind: Store | None
+        self, run: Run, originals: Mapping[str, Original], lost: tuple[str, ...], used: Store, *, behind: Store | None
     ) -> tuple[tuple[Verdict, ...], tuple[CorallineError, ...], str | None]:
         """Make the originals again; return the verdicts, what failed, and where what differs is kept."""
         request = again.request_of(run, self.externals)
@@ -110,7 +109,7 @@ class Examination:
         engine = choose(self.setting.engine or str(run.request.get("engine", "auto")), self.notify)
         digest = functools.cache(functools.partial(session.external_digest, request, self.setting, self.notify))
         inputs, notes, cancelled = userdata.changed(subject, self.externals, digest), Notes(), threading.Event()
-        with _fresh(self.setting.artifacts, run) as (root, keep):
+        with _fresh(used, run) as (root, keep):
             rebuilding = Rebuilding(
                 store=Store(root),
                 behind=behind,
@@ -169,10 +168,11 @@ def _prune(root: Path, verdicts: Iterable[Verdict], ended: Ended) -> bool:
 
 
 @contextlib.contextmanager
-def _fresh(artifacts: Path, run: Run) -> Iterator[tuple[Path, Callable[[bool], None]]]:
+def _fresh(used: Store, run: Run) -> Iterator[tuple[Path, Callable[[bool], None]]]:
     """Give a folder for a fresh store, and the word whether to keep it; it is removed otherwise, whatever happens."""
-    (artifacts / FOLDER).mkdir(parents=True, exist_ok=True)
-    root = Path(tempfile.mkdtemp(prefix=f"{run.id}.", dir=artifacts / FOLDER))
+    root = used.root / VERIFY / f"{run.id}.{os.urandom(4).hex()}"
+    used.claim(root.name)  # before it is there: what nobody claims may be collected
+    root.mkdir(parents=True)
     kept = [False]
     try:
         yield root, lambda keep: kept.__setitem__(0, keep)
@@ -180,4 +180,4 @@ def _fresh(artifacts: Path, run: Run) -> Iterator[tuple[Path, Callable[[bool], N
         if not kept[0]:
             shutil.rmtree(root, ignore_errors=True)
             with contextlib.suppress(OSError):  # another verification works beside
-                (artifacts / FOLDER).rmdir()
+                root.parent.rmdir()

@@ -14,7 +14,7 @@ from fakes import FakeEngine, spec, step
 from coralline import runs
 from coralline.code import Code
 from coralline.execute import Ended, Execution
-from coralline.farm.hands import Farm, quiet
+from coralline.farm.roster import Farm, quiet
 from coralline.make import Maker
 from coralline.plan import Planner
 from coralline.store import Store

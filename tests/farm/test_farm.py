@@ -13,7 +13,7 @@ from field import Field, beside, cluster, needing, row, until
 from coralline import catalogue, key
 from coralline.engines.base import Job, Outcome
 from coralline.errors import EngineError, ProfileError, StageError
-from coralline.farm import entry, hands, machine, node, queues, task
+from coralline.farm import entry, machine, node, queues, roster, task
 from coralline.farm.queues import workers_for
 from coralline.notices import Kind, Notice
 from coralline.plan import Action, Decision
@@ -287,9 +287,9 @@ def test_a_machine_without_the_batch_system_says_so(tmp_path: Path, monkeypatch:
 
 
 def test_an_address_where_nobody_answers_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hands, "LOST_AFTER_S", 0.5)
+    monkeypatch.setattr(roster, "LOST_AFTER_S", 0.5)
     with pytest.raises(EngineError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"):
-        hands.connected("tcp://127.0.0.1:1", Store(tmp_path), 0).__enter__()
+        roster.connected("tcp://127.0.0.1:1", Store(tmp_path), 0).__enter__()
 
 
 def test_a_worker_offers_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,6 +146,18 @@ def test_what_was_put_aside_goes_when_it_is_old_enough(store: Store) -> None:
     assert not list((store.root / "quarantine").iterdir())
 
 
+def test_what_a_verification_left_goes_when_it_is_old_enough_and_nobody_works_in_it(store: Store) -> None:
+    left, used = (store.root / "verify" / f"20260101-000000-000.{name}" for name in ("left", "used"))
+    for folder in (left, used):
+        (folder / "objects").mkdir(parents=True)
+    with store.used() as mine:
+        mine.claim(used.name)
+        assert names(gc(store, MONTH), Kind.VERIFICATION) == set()
+        assert names(gc(store, MONTH, later_s=31 * DAY), Kind.VERIFICATION) == {left.name}
+        assert used.exists()
+    assert not left.exists()
+
+
 def test_a_key_that_is_held_is_left_alone(store: Store) -> None:
     with store.building(key("a"), lambda: None, lambda: False) as folder:
         assert folder is not None

@@ -75,7 +75,7 @@ def test_the_reference_is_what_the_code_says() -> None:
 def test_the_house_is_drawn_as_its_floors_are_checked() -> None:
     drawing = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
     floors = [set(words.split()) for words in re.findall(r"^    [a-z ]{18}\| ([a-z ]+)$", drawing, re.MULTILINE)]
-    assert floors[: len(FLOORS)] == [set(floor) for floor in FLOORS]
+    assert floors[: len(FLOORS)] == [set(floor.split()) for floor in FLOORS]
 
 
 def test_the_pictures_on_the_front_page_hold_their_own_styles() -> None:

@@ -21,7 +21,7 @@ from coralline.code import Code
 from coralline.devices import lock
 from coralline.engines import elsewhere, tunnel
 from coralline.engines.elsewhere import Elsewhere
-from coralline.engines.lodging import parsed_time
+from coralline.engines.leftovers import parsed_time
 from coralline.errors import EngineError
 from coralline.outposts import Beside, beside
 from coralline.plan import Planner
