@@ -160,7 +160,7 @@ def _read_settings(settings: Iterable[str], *, several: bool) -> dict[str, tuple
                 f"--set {setting!r} is not a setting", hint="write --set stage.parameter=value, such as train.epochs=6"
             )
         parameter, where = find_parameter(name, "--set"), f"--set {name}"
-        read = sweep.values(parameter, word, where) if several else (parameters.from_word(parameter, word, where),)
+        read = (sweep.values if several else sweep.single)(parameter, word, where)
         values[name] = values.get(name, ()) + read
     return values
 

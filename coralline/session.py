@@ -140,6 +140,7 @@ def _planner(request: Request, setting: Setting, engine: Engine, steps: Mapping[
 
 
 def external_digest(request: Request, setting: Setting, notify: Notify, name: str) -> str:
+    """Return the digest of what the user gave with `--name`, a folder or a file."""
     from coralline import datafolder
 
     path = request.externals[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import re
@@ -32,6 +33,21 @@ def values(parameter: Parameter, word: str, where: str) -> tuple[Value, ...]:
     """
     parts = word.split(",") if parameter.kind in ("int", "float", "choice", "bool") else [word]
     return tuple(dict.fromkeys(value for part in parts for value in _values(parameter, part.strip(), where)))
+
+
+def single(parameter: Parameter, word: str, where: str) -> tuple[Value, ...]:
+    """Read one value, where a sweep would take several.
+
+    Raises:
+        ProfileError: as `values` does; and for several values, which the hint says where to give.
+    """
+    try:
+        return (parameters.from_word(parameter, word, where),)
+    except ProfileError as error:
+        with contextlib.suppress(ProfileError):
+            values(parameter, word, where)
+            error.hint = f"{error.hint}\nseveral values make a sweep: ./run sweep"
+        raise
 
 
 def _values(parameter: Parameter, word: str, where: str) -> Iterator[Value]:

@@ -56,7 +56,7 @@ class Hands:
         step = decision.step
         task = Task(
             decision=decision,
-            inputs={name: artifact.key for name, artifact in inputs.items()},
+            inputs={name: (artifact.key, artifact.digest) for name, artifact in inputs.items()},
             externals={name: os.fspath(path) for name, path in self._maker.externals.items()},
             engine=self._maker.engine.name,
             run=self._maker.run.id,

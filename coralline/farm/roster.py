@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import sys
 import time
+from concurrent import futures
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 LOST_AFTER_S = 15.0  # a scheduler that is there answers in milliseconds, also from far away
 MOMENT_S = 1.0
+# What Dask's client raises without its scheduler: a broken connection, or what it then knows nothing of.
+LOST = (OSError, ValueError, RuntimeError, LookupError, AttributeError, asyncio.CancelledError, futures.CancelledError)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,5 +144,5 @@ def _told_when_lost() -> Iterator[None]:
     """Turn what Dask's client raises without its scheduler into our words."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError) as error:
+    except LOST as error:
         raise lost() from error

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from coralline import catalogue, flock, key
 from coralline.code import Code
 from coralline.engines import HOME, choose
-from coralline.errors import CorallineError, EngineError
+from coralline.errors import ArtifactError, CorallineError, EngineError
 from coralline.farm import machine
 from coralline.make import Maker
 from coralline.notices import Kind, Notice
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 0.5  # how soon a step ends that nobody wants any more
 TELL_EVERY_S = 0.5  # progress that comes faster is not sent
-WAIT_FOR_RUN_S = 60.0  # a network file system may remember for so long that a folder was not there (acdirmax, nfs(5))
+FORGET_AFTER_S = 60.0  # a network file system may remember for so long that a folder was not there (acdirmax, nfs(5))
 HELD = "held"  # a file of the run that its front holds locked: shows whether locks hold between machines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A decided step of a run, with the keys of what it reads; `farm` is the kind of farm, for the record."""
+    """A decided step of a run, with key and digest of what it reads; `farm` is the kind of farm, for the record."""
 
     decision: Decision
-    inputs: Mapping[str, str]
+    inputs: Mapping[str, tuple[str, str]]
     externals: Mapping[str, str]
     engine: str
     run: str
@@ -104,7 +104,7 @@ def _make(task: Task, chosen: Engine, notify: Notify, cancelled: threading.Event
             cancelled=cancelled,
             farm=task.farm,
         )
-        inputs = {name: Artifact(known, root / "objects" / known, {}) for name, known in task.inputs.items()}
+        inputs = {name: _input(store, decision, name, *known) for name, known in task.inputs.items()}
         return maker.make(decision, inputs, again=task.again)
 
 
@@ -121,15 +121,35 @@ def engine(name: str) -> Engine:
 
 
 def _run(root: Path, name: str) -> Run:
-    folder, until = root / "runs" / name, time.monotonic() + WAIT_FOR_RUN_S
-    while not (folder / HELD).exists():
-        if time.monotonic() > until:
-            raise EngineError(
-                f"the worker on {os.uname().nodename} does not see the run {name} below {root}",
-                hint="start workers with CORALLINE_ARTIFACTS naming the run's store, on a file system that all share",
-            )
-        time.sleep(LOOK_EVERY_S)
+    folder = root / "runs" / name
+    if not _seen((folder / HELD).exists):
+        raise EngineError(
+            f"the worker on {os.uname().nodename} does not see the run {name} below {root}",
+            hint="start workers with CORALLINE_ARTIFACTS naming the run's store, on a file system that all share",
+        )
     return Run(name, folder)
+
+
+def _input(store: Store, decision: Decision, name: str, known: str, digest: str) -> Artifact:
+    """Return what a step reads, which is what it was decided with."""
+    _seen(lambda: store.find(known))
+    artifact = store.find(known)
+    if artifact is None or artifact.digest != digest:
+        what = "is not" if artifact is None else "was replaced"
+        raise ArtifactError(
+            f"{decision.step.label}: its input {name} {what} in the store", hint="run the same command again"
+        )
+    return artifact
+
+
+def _seen(look: Callable[[], object]) -> bool:
+    """Whether something is there, also where a file system remembers for a while that it was not."""
+    until = time.monotonic() + FORGET_AFTER_S
+    while not look():
+        if time.monotonic() > until:
+            return False
+        time.sleep(LOOK_EVERY_S)
+    return True
 
 
 def _decision_here(decision: Decision, chosen: Engine) -> Decision:

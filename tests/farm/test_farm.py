@@ -4,6 +4,7 @@ import pickle
 import pickletools
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,12 +13,12 @@ from field import Field, beside, cluster, needing, row, until
 
 from coralline import catalogue, key
 from coralline.engines.base import Job, Outcome
-from coralline.errors import EngineError, ProfileError, StageError
+from coralline.errors import ArtifactError, EngineError, ProfileError, StageError
 from coralline.farm import entry, machine, node, queues, roster, task
 from coralline.farm.queues import workers_for
 from coralline.notices import Kind, Notice
 from coralline.plan import Action, Decision
-from coralline.store import Store
+from coralline.store import Artifact, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +124,7 @@ def test_a_worker_that_does_not_see_the_store_says_so(
     field: Field, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(catalogue.ARTIFACTS_VARIABLE, str(tmp_path / "elsewhere"))
-    monkeypatch.setattr(task, "WAIT_FOR_RUN_S", 0.1)
+    monkeypatch.setattr(task, "FORGET_AFTER_S", 0.1)
     error = field.run(row("first")).errors["first"]
     assert isinstance(error, EngineError)
     assert "does not see the run" in error.message
@@ -338,3 +339,20 @@ def test_a_batch_system_that_takes_no_job_ends_the_run_with_its_own_words(
     assert {error.message for error in errors.values()} == {
         "slurm refuses to start a worker: sbatch: error: Invalid partition name specified"
     }
+
+
+def test_an_input_that_was_replaced_before_it_was_read_is_refused(
+    field: Field, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Store.find
+
+    def replaced(store: Store, key: str) -> Artifact | None:
+        """Look a key up, as a worker does after somebody made it again with other bytes."""
+        artifact = found(store, key)
+        is_input = artifact is not None and artifact.record["stage"] == "first"
+        return replace(artifact, record=artifact.record | {"digest": "0" * 64}) if artifact and is_input else artifact
+
+    field.engine.behaviours["first"] = lambda job: (monkeypatch.setattr(Store, "find", replaced), make_outputs(job))[1]
+    error = field.run(row("first", "second")).errors["second"]
+    assert isinstance(error, ArtifactError)
+    assert "its input first was replaced" in error.message

@@ -47,6 +47,11 @@ WORDS = {
     "weights that are not there": (("all", "--model", MODEL, "--init", "/nowhere.h5"), "does not exist", "path"),
     "a run": (("results", "20990101"), "there is no run yet", "./run all"),
     "an image": (("image.build", "trian"), "no such image 'trian'", "did you mean 'train'?"),
+    "another site's answer": (
+        ("image.verify", "report", "--against", "/nowhere.json"),
+        "'/nowhere.json' cannot be read",
+        "image.verify --json",
+    ),
     "a lock": (("image.lock", "trian"), "no such lock 'trian'", "did you mean 'train'?"),
 }
 

@@ -21,8 +21,10 @@ FLOORS = (
     "session",
     "workplace",
     "farm",
-    "execute make pool outposts board console github results spread doctor answers logtext proof bundle "
-    "pack collect fsck compare storeanswers",
+    (
+        "execute make pool outposts board console github results spread doctor answers logtext proof bundle "
+        "pack collect fsck compare storeanswers"
+    ),
     "plan runs",
     "engines images daemon",
     "graph key store uses code datafolder digestindex environments provenance offline",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 from typing import TYPE_CHECKING
@@ -108,3 +109,7 @@ def test_an_image_that_holds_something_else_than_its_lock_is_refused(tmp_path: P
     told = {"wheels": [one, two], "vendor": {}}
     sbom._give_hashes(told, "x", lock)
     assert told["wheels"] == [one | {"hashes": ["a" * 64]}, two | {"hashes": ["b" * 64]}]
+
+
+def test_the_oldest_python_of_an_image_reads_it() -> None:
+    ast.parse((PROJECT / "docker" / "contents.py").read_text(), feature_version=(3, 9))

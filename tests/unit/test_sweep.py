@@ -132,8 +132,12 @@ def test_every_point_is_checked_as_a_request_is() -> None:
 
 
 def test_without_a_sweep_several_values_are_refused() -> None:
-    with pytest.raises(ProfileError, match=re.escape("train.seed = '1..3' is not possible")):
+    with pytest.raises(ProfileError, match=re.escape("train.seed = '1..3' is not possible")) as told:
         request.make(model=MODEL, settings=["train.seed=1..3"])
+    assert "./run sweep" in told.value.hint
+    with pytest.raises(ProfileError, match="is not possible") as told:
+        request.make(model=MODEL, settings=["train.seed=one"])
+    assert "./run sweep" not in told.value.hint
 
 
 def test_a_swept_parameter_that_changes_nothing_is_refused() -> None:
