@@ -20,7 +20,7 @@ from stages.images import ImageSet, as_floats
 from stages.qat import fit, processor
 from stages.qat.settings import Settings
 from stages.qat.stock import load_simulated
-from stages.qat.ways import WAYS
+from stages.qat.ways import find_way
 from stages.train import runtime
 from stages.trained import load_trained
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 # TFMOT serialises initialisers in a way that Keras 2.15 finds improper.
 pytestmark = pytest.mark.filterwarnings("ignore:The `keras.initializers.serialize:UserWarning")
+
+
+TRAINED = [name for name, recipe in RECIPES.items() if recipe.trained]
 
 
 @pytest.fixture
@@ -54,14 +57,15 @@ def test_on_a_gpu_operations_may_come_in_any_order_and_the_step_says_so(
 
 
 def test_every_trained_recipe_has_its_way() -> None:
-    assert set(WAYS) == {name for name, recipe in RECIPES.items() if recipe.trained}
+    assert all(callable(find_way(recipe)) for recipe in TRAINED)
+    assert len({find_way(recipe) for recipe in TRAINED}) == len(TRAINED)
 
 
 class KilledError(Exception):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("recipe", WAYS)
+@pytest.mark.parametrize("recipe", TRAINED)
 def test_a_killed_training_goes_on_to_the_same_bytes(
     tmp_path: Path, trained: Path, wide: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
 ) -> None:
