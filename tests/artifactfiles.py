@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fakes import spec
@@ -13,11 +15,15 @@ from coralline import runs
 from coralline.key import key_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from coralline.store import Artifact, Store
 
 SPEC = spec("thing")
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - for folders of random names
+
+
+def folder_in_memory() -> Path:
+    """A new folder on a file system whose syncs cost nothing, where there is one; to be removed by the caller."""
+    return Path(tempfile.mkdtemp(dir=IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None))
 
 
 def parts(name: str, inputs: dict[str, str] | None = None, **parameters: Any) -> dict[str, Any]:

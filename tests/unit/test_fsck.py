@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from artifactfiles import key, publish, run_of
+from artifactfiles import folder_in_memory, key, publish, run_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -100,10 +100,8 @@ def test_whatever_is_wrong_is_named_and_moved_aside_and_nothing_else_is(store: S
 
 @given(st.data())
 @settings(max_examples=150, deadline=None)
-def test_no_byte_can_change_without_being_noticed(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    store = Store(tmp_path_factory.mktemp("store"))
+def test_no_byte_can_change_without_being_noticed(data: st.DataObject) -> None:
+    store = Store(folder_in_memory())
     home = publish(store, "a", '{"x": 1}', numbers=(("accuracy", 0.93),)).path
     path = home / data.draw(st.sampled_from(["out.json", "record.json", "files.json"]))
     content = bytearray(path.read_bytes())

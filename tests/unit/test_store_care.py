@@ -6,14 +6,11 @@ A survey may lie any time before its removal, with anything in between: so every
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from artifactfiles import key, publish
+from artifactfiles import folder_in_memory, key, publish
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
@@ -23,7 +20,6 @@ from coralline.collect import Kind, Limits
 from coralline.store import Store
 
 NAMES = st.sampled_from("abcd")
-IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system whose syncs cost nothing, for a folder of random name
 
 
 @dataclass(eq=False)
@@ -42,7 +38,7 @@ class CareMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.root = Path(tempfile.mkdtemp(dir=IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None))
+        self.root = folder_in_memory()
         self.content: dict[str, str] = {}
         self.spoiled: set[str] = set()
         self.checkpoints: set[str] = set()
