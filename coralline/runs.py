@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from coralline.errors import ProfileError, nearest
+from coralline.errors import ArtifactError, ProfileError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -136,12 +136,20 @@ def load(root: Path, name: str | None = None) -> Run:
 
 
 def names(root: Path) -> list[str]:
-    """Return the names of all runs, the oldest first."""
+    """Return the names of all runs, the oldest first.
+
+    Raises:
+        ArtifactError: the store is closed to this user.
+    """
     try:
         with os.scandir(root / "runs") as entries:
             return sorted(entry.name for entry in entries if entry.is_dir())
     except FileNotFoundError:
         return []
+    except PermissionError as error:
+        raise ArtifactError(
+            f"{error.filename} cannot be read by this user", hint="run this as the user who owns the store"
+        ) from error
 
 
 def every(root: Path) -> Iterator[Run]:

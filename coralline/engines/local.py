@@ -11,6 +11,7 @@ import functools
 import hashlib
 import os
 import platform
+import select
 import shlex
 import shutil
 import signal
@@ -111,10 +112,7 @@ class LocalEngine:
         for reader in readers:
             reader.start()
         while process.poll() is None and not cancelled.is_set():
-            readers[0].join(timeout=LOOK_EVERY_S)  # until the step ends: waiting for a process looks again and again
-            if not readers[0].is_alive():
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=LOOK_EVERY_S)
+            _wait(process)
         _end_group(process)
         for reader in readers:
             reader.join(timeout=GRACE_S)
@@ -161,6 +159,22 @@ def _unplugged() -> tuple[str, ...]:
 def _pump(stream: Any, take: Any) -> None:
     while chunk := stream.read1(65_536):
         take(chunk)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process has ended, or for a moment; Popen's own way is to sleep again and again."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:  # Linux before 5.3
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=LOOK_EVERY_S)
+        return
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll(LOOK_EVERY_S * 1000)
+    finally:
+        os.close(descriptor)
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -81,6 +81,7 @@ def test_a_bundle_is_the_same_bytes_for_another_user_from_another_place(
     if os.getuid() != 0 or not can(*python, "coralline.front", str(PROJECT), "models"):
         pytest.skip("another user: needs root and a project that others may read")
     shutil.copytree(local.artifacts, folder / "moved")
+    subprocess.run(["chmod", "--recursive", "a+rX", folder / "moved"], check=True)
     (folder / "theirs").mkdir()
     shutil.chown(folder / "theirs", "nobody")
     words = ["coralline.front", str(PROJECT), "bundle", "--artifacts", "--to", "it.zip"]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
+
 from coralline import runs
+from coralline.errors import ArtifactError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +19,15 @@ if TYPE_CHECKING:
 def test_names_sort_by_the_time_of_their_beginning_also_within_a_second(tmp_path: Path) -> None:
     names = [runs.start(tmp_path, {}).id for _ in range(100)]
     assert names == sorted(set(names))
+
+
+def test_a_store_that_is_closed_to_this_user_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(place: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(place))  # root, who runs tests too, is let in
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ArtifactError, match="cannot be read by this user"):
+        runs.load(tmp_path)
 
 
 def test_runs_that_begin_at_once_share_no_folder(tmp_path: Path) -> None:
