@@ -6,7 +6,7 @@ Two graphs: `wide`, steps that need nothing; and `fan-in`, chains whose ends are
 make the same graph from nothing, in turns, each in a new process. A step is one program for all, which reads the files
 of the steps before it and writes one: `alone` runs it as often, and nothing else. What a run takes beyond that is
 overhead: of ours to cut off the network, check, hash and record what was made and put it durably on disk. DVC makes one
-step at a time, the others --jobs. Goal: ahead of both.
+step at a time, the others --jobs; with 1,000 steps it takes most of the hours that this runs. Goal: ahead of both.
 """
 
 from __future__ import annotations
