@@ -35,6 +35,7 @@ DEFAULTS = {  # of one job, where the configuration does not say
         "disk": "4 GiB",
     },  # what a step writes for itself; artifacts are shared
 }
+LOGS = "index/jobs"  # below the store: what workers say of themselves
 WALLTIME = "#SBATCH -t "  # not dask-jobqueue's half an hour, which ends most trainings: the partition's own limit
 MOST_JOBS = 16  # at once, unless --jobs says otherwise
 LOOPBACK = "127.0.0.1:0"  # pages about the work are for nobody else on the cluster
@@ -108,6 +109,8 @@ def cluster(kind: str, artifacts: Path, security: Any, refused: Callable[[str], 
 
     theirs = config.get(f"jobqueue.{kind}", {}, config.collect())  # without dask-jobqueue's own defaults
     left_open: dict[str, Any] = {name: value for name, value in DEFAULTS[kind].items() if name not in theirs}
+    if "log-directory" not in theirs:
+        left_open["log_directory"] = os.fspath(artifacts / LOGS)
     if kind == "slurm" and "walltime" not in theirs:
         left_open["job_directives_skip"] = [*theirs.get("job-directives-skip", []), WALLTIME]
     made, job = {"slurm": (SLURMCluster, SLURMJob), "htcondor": (HTCondorCluster, HTCondorJob)}[kind]

@@ -101,6 +101,7 @@ def test_slurm_makes_the_same_bytes_and_gets_its_node_back(
         assert {one["farm"] for one in lab.records().values()} == {"slurm"}
         assert queue(variables, "squeue", "--noheader", "--states=PENDING,RUNNING") == ""
         assert lab.nothing_is_left()
+        assert any((lab.artifacts / "index" / "jobs").iterdir())
 
 
 def _started(said: str) -> Counter[str]:
