@@ -122,7 +122,7 @@ def test_what_is_no_file_is_no_bundle(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        (b"/work/x/stages/train/__main__.py:3", b"stages/train/__main__.py:3"),
+        (b"/srv/x/stages/train/__main__.py:3", b"stages/train/__main__.py:3"),
         (b'"/a/b/.coralline/environments/t/lib/python3.11/x.py"', b'"lib/python3.11/x.py"'),
         (b"in /a/building/" + b"0" * 64 + b"/model", b"in building/" + b"0" * 64 + b"/model"),
         (b"/home/ada/notes", b"notes"),
