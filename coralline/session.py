@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline import catalogue, devices, graph, runs, uses
+from coralline import catalogue, devices, graph, runs
 from coralline.code import Code
 from coralline.engines import HOME, choose, outposts
 from coralline.errors import CorallineError, DeviceError, EngineError, ImageError, NothingToDoError
 from coralline.notices import Kind, Notice, Notify
 from coralline.placement import Placement
 from coralline.plan import Action, Decision, Planner
-from coralline.store import Store
+from coralline.store import Store, uses
 from coralline.workplace import Here, opened
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from coralline.execute import Ended
     from coralline.graph import Step
     from coralline.request import Request
-    from coralline.uses import Claims
+    from coralline.store.uses import Claims
     from coralline.workplace import Workplace
     from stages.spec import Value
 

@@ -11,11 +11,11 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from coralline import durable
 from coralline.bundle.documents import run as plain_run
 from coralline.bundle.layout import RUN
 from coralline.errors import ArtifactError, ProfileError
 from coralline.notices import Kind, Notice
+from coralline.store import durable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,14 +9,13 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Self
 
-from coralline import flock
 from coralline.errors import EngineError, StageError
 from coralline.farm import machine, worker
 from coralline.farm.roster import lost
 from coralline.farm.task import HELD, Failed, Made, Task
 from coralline.make import InterruptedRunError
 from coralline.notices import Kind, Notice
-from coralline.store import Artifact
+from coralline.store import Artifact, flock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline import catalogue, flock, key
+from coralline import catalogue, key
 from coralline.code import Code
 from coralline.engines import HOME, choose
 from coralline.errors import ArtifactError, CorallineError, EngineError
@@ -21,7 +21,7 @@ from coralline.farm import machine
 from coralline.make import Maker
 from coralline.notices import Kind, Notice
 from coralline.runs import Run
-from coralline.store import Artifact, Store
+from coralline.store import Artifact, Store, flock
 
 if TYPE_CHECKING:
     import threading

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coralline import catalogue, session
+from coralline.care.collect.survey import VERIFY
 from coralline.code import Code
-from coralline.collect.survey import VERIFY
 from coralline.console import clock
 from coralline.engines import HOME, choose
 from coralline.notices import Kind, Notice, Notify

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from coralline.fsck import faults
+from coralline.care.fsck import faults
 from coralline.plan import Action, Decision, Planner
 from coralline.verify import cause
 from coralline.verify.subject import is_copy

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from coralline import graph
+from coralline.care.fsck import faults
 from coralline.errors import NothingToDoError, ProfileError
-from coralline.fsck import faults
 from coralline.store import FILES
 from coralline.verify.again import stage_of
 

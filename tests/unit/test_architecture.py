@@ -15,21 +15,18 @@ if TYPE_CHECKING:
 
 # Who may know whom on the host side: a room may import only rooms further down this list, or beside it on its line.
 FLOORS = (
-    "front commands filecommands farmcommands verifycommands imagecommands packcommands storecommands bundlecommands",
-    "ending",
+    "front tasks",
+    "commands",
     "verify",
     "session",
     "workplace",
     "farm",
-    (
-        "execute make pool outposts board console github results spread doctor answers logtext proof bundle "
-        "pack collect fsck compare storeanswers"
-    ),
+    "execute make pool outposts console results spread doctor proof bundle pack care",
     "plan runs",
     "engines images daemon",
-    "graph key store uses code datafolder digestindex environments provenance offline",
+    "graph key store code datafolder digestindex environments provenance offline",
     "request outputs question placement sweep",
-    "parameters host devices notices catalogue errors flock durable revision",
+    "parameters host devices notices catalogue errors revision",
 )
 HOST = sorted((PROJECT / "coralline").rglob("*.py"))
 STAGES = sorted((PROJECT / "stages").rglob("*.py"))

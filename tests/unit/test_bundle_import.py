@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 from bundles import RUN, Sample
 
-from coralline import bundlecommands, runs
+from coralline import runs
 from coralline.bundle import importing
 from coralline.bundle.reader import Bundle
+from coralline.care.fsck import examine
+from coralline.commands import bundle as bundlecommands
 from coralline.errors import ArtifactError, ProfileError
-from coralline.fsck import examine
 from coralline.store import Store
 
 if TYPE_CHECKING:

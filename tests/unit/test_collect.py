@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from artifactfiles import key, publish, run_of
 
-from coralline import collect, runs, uses
-from coralline.collect import Kind, Limits
+from coralline import runs
+from coralline.care import collect
+from coralline.care.collect import Kind, Limits
 from coralline.errors import ArtifactError
-from coralline.store import Store
+from coralline.store import Store, uses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,7 +235,7 @@ def test_a_store_of_somebody_else_s_is_named_with_what_to_do(store: Store, monke
     def closed(path: object, *_more: object) -> int:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("coralline.flock.os.open", closed)
+    monkeypatch.setattr("coralline.store.flock.os.open", closed)
     with pytest.raises(ArtifactError, match=r"this user cannot write .*locks/collecting"), store.used():
         pass
 

@@ -8,7 +8,7 @@ import pytest
 from artifactfiles import key, publish, run_of
 
 from coralline import runs
-from coralline.compare import Comparison, compare
+from coralline.care.compare import Comparison, compare
 from coralline.store import Store
 
 if TYPE_CHECKING:

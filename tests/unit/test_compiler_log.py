@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coralline import logtext
+from coralline.console import logtext
 from stages.edgetpu import gate
 from stages.edgetpu.failures import catalogue
 from stages.edgetpu.log import document as log

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coralline import logtext
+from coralline.console import logtext
 from stages.contract import InputError
 from stages.edgetpu.failures import catalogue
 from stages.edgetpu.log import document as log

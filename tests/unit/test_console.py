@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from coralline import console
-from coralline.board import Line, render
+from coralline.console.board import Line, render
 from coralline.errors import CorallineError, StageError
 from coralline.notices import Kind, Notice
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from coralline import answers
 from coralline.catalogue import PROJECT
+from coralline.console import answers
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "edgetpu"
 

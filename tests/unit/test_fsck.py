@@ -12,7 +12,7 @@ from artifactfiles import folder_in_memory, key, publish, run_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coralline import fsck
+from coralline.care import fsck
 from coralline.notices import Kind, Notice
 from coralline.store import Store
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coralline import console, github
+from coralline import console
+from coralline.console import github
 from coralline.errors import StageError
 from coralline.notices import Kind, Notice
 

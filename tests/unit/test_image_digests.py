@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coralline import imagecommands
+from coralline.commands import images as imagecommands
 from coralline.errors import EngineError, ImageError, ProfileError
 from coralline.images import archive, digests, verdicts
 from coralline.images.comparison import INSTALLED, Compared, Differing, compare

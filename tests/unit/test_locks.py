@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from packaging.requirements import Requirement
 
-from coralline import imagecommands
 from coralline.catalogue import PROJECT
+from coralline.commands import images as imagecommands
 from coralline.errors import ImageError, ProfileError
 from coralline.images import baselock, locks, locktables, vendorlock
 from coralline.images.locks import Change, Lock, Refreshed

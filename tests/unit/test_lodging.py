@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coralline.engines.leftovers import GUEST_LABEL, ROLE_LABEL
-from coralline.engines.lodging import PARTIAL, Lodging
+from coralline.engines.remote.leftovers import GUEST_LABEL, ROLE_LABEL
+from coralline.engines.remote.lodging import PARTIAL, Lodging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,10 @@ import pytest
 from artifactfiles import key, publish
 from fakes import FakeEngine, make_outputs, project, spec, step
 
-from coralline import collect, fsck, runs
+from coralline import runs
+from coralline.care import collect, fsck
+from coralline.care.collect import Kind, Limits
 from coralline.code import Code
-from coralline.collect import Kind, Limits
 from coralline.execute import Execution
 from coralline.make import Maker
 from coralline.plan import Planner
@@ -173,7 +174,7 @@ def test_what_a_killed_run_used_is_no_longer_in_use(going: tuple[Store, BaseProc
 
 
 def states(store: Store) -> set[runs.State]:
-    from coralline import uses
+    from coralline.store import uses
 
     claimed = uses.claimed(store.root)
     return {run.state(claimed) for run in runs.every(store.root)}

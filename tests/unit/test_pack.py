@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coralline import offline, pack, packcommands
+from coralline import offline, pack
 from coralline.catalogue import PROJECT
+from coralline.commands import pack as packcommands
 from coralline.errors import ImageError
 from coralline.pack import project, wheels
 from coralline.pack.wheels import Pin

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coralline.engines import parcel
-from coralline.engines.parcel import Parcel
+from coralline.engines.remote import parcel
+from coralline.engines.remote.parcel import Parcel
 from coralline.errors import ArtifactError
 
 if TYPE_CHECKING:

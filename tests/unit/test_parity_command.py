@@ -11,10 +11,10 @@ import pytest
 from fakes import FakeEngine, write_record
 from test_file_commands import document
 
-import tasks
 from coralline import catalogue, commands, session
 from coralline.catalogue import specs
 from coralline.engines.base import Job, Outcome
+from coralline.tasks.options import REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEngine:
 
 
 def words(**given: Any) -> Mapping[str, Any]:
-    defaults = {name: default for name, (default, _) in tasks.REQUEST.items() if name != "only"}
+    defaults = {name: default for name, (default, _) in REQUEST.items() if name != "only"}
     return {**defaults, "set_": [], **given}
 
 

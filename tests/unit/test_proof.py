@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes import FakeEngine, write_record
 
-from coralline import answers, proof
+from coralline import proof
+from coralline.console import answers
 from coralline.engines.base import Job, Outcome
 from coralline.errors import EngineError, ParityError, ProfileError, StageError
 from tests.tflitefiles import Op, T, tflite

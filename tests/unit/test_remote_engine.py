@@ -19,9 +19,9 @@ from coralline import host
 from coralline.catalogue import PROJECT
 from coralline.code import Code
 from coralline.devices import lock
-from coralline.engines import elsewhere, tunnel
-from coralline.engines.elsewhere import Elsewhere
-from coralline.engines.leftovers import parsed_time
+from coralline.engines.remote import elsewhere, tunnel
+from coralline.engines.remote.elsewhere import Elsewhere
+from coralline.engines.remote.leftovers import parsed_time
 from coralline.errors import EngineError
 from coralline.outposts import Beside, beside
 from coralline.plan import Planner

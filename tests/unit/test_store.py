@@ -15,9 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from coralline import durable
 from coralline.errors import ArtifactError
-from coralline.store import Store
+from coralline.store import Store, durable
 
 SPEC = spec("thing")
 KEY = "k" * 64

@@ -15,8 +15,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from coralline import collect, fsck, runs
-from coralline.collect import Kind, Limits
+from coralline import runs
+from coralline.care import collect, fsck
+from coralline.care.collect import Kind, Limits
 from coralline.store import Store
 
 NAMES = st.sampled_from("abcd")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from artifactfiles import key, publish, run_of
 
-from coralline import catalogue, runs, storecommands
+from coralline import catalogue, runs
+from coralline.commands import store as storecommands
 from coralline.store import Store
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coralline import flock, uses
 from coralline.errors import ArtifactError
-from coralline.store import Store
+from coralline.store import Store, flock, uses
 
 if TYPE_CHECKING:
     from pathlib import Path

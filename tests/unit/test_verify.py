@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes import FakeEngine, write_record
 
-import tasks
-from coralline import __version__, catalogue, commands, request, runs, session, verifycommands
+from coralline import __version__, catalogue, commands, request, runs, session
 from coralline.bundle import contents, writer
+from coralline.commands import verify as verifycommands
 from coralline.engines.base import Job, Outcome
 from coralline.store import Store
+from coralline.tasks.options import REQUEST
 from coralline.verify import cause, examine, normal
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Bench:
         self.artifacts, self.engine, self._output = artifacts, engine, output
 
     def all(self, **given: Any) -> None:
-        defaults = {name: default for name, (default, _) in tasks.REQUEST.items()}
+        defaults = {name: default for name, (default, _) in REQUEST.items()}
         words = {"model": MODEL, "recipes": "float32", **given}
         commands.run_all({**defaults, "set_": [], "on": [], **words})
         self.engine.ran.clear()

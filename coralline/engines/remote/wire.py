@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coralline import placement
-from coralline.engines.tunnel import Tunnel
+from coralline.engines.remote.tunnel import Tunnel
 from coralline.errors import EngineError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from coralline import flock
 from coralline.errors import ArtifactError
+from coralline.store import flock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from coralline import catalogue, commands, console, placement, runs, session
-from coralline.ending import guarded, print_json
+from coralline.console.ending import guarded, print_json
 from coralline.errors import ProfileError
 from coralline.farm import node
 from coralline.notices import Kind, Notice

@@ -3,7 +3,7 @@
 docs/explanation/store.md says why nothing in use can be taken.
 """
 
-from coralline.collect.removal import Removed, remove
-from coralline.collect.survey import Kind, Limits, Piece, Survey, survey
+from coralline.care.collect.removal import Removed, remove
+from coralline.care.collect.survey import Kind, Limits, Piece, Survey, survey
 
 __all__ = ["Kind", "Limits", "Piece", "Removed", "Survey", "remove", "survey"]

@@ -12,9 +12,9 @@ from coralline import console
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from coralline.collect import Limits, Piece, Removed, Survey
-    from coralline.compare import Comparison, Difference
-    from coralline.fsck import Corrupt, Examined
+    from coralline.care.collect import Limits, Piece, Removed, Survey
+    from coralline.care.compare import Comparison, Difference
+    from coralline.care.fsck import Corrupt, Examined
     from coralline.runs import Run
 
 STATES = ("made", "reused", "blocked", "failed")
@@ -100,7 +100,7 @@ def show_collected(found: Survey, removed: Removed | None, limits: Limits) -> No
 def examined(found: Examined) -> dict[str, Any]:
     """Return what fsck found, as plain values."""
     return {
-        "schema": "coralline.fsck",
+        "schema": "coralline.care.fsck",
         "version": 1,
         "artifacts": found.artifacts,
         "bytes": found.size_bytes,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coralline import __version__, catalogue, console, runs
-from coralline.ending import guarded, print_json
+from coralline.console.ending import guarded, print_json
 from coralline.errors import ProfileError
 from coralline.notices import Kind, Notice
 from coralline.store import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from coralline import catalogue, console, offline
-from coralline.ending import guarded, print_json
+from coralline.console.ending import guarded, print_json
 
 
 def pack(to: str, *, images: bool, gpus: bool, as_json: bool, debug: bool) -> None:

@@ -26,10 +26,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from coralline import durable, flock, uses
 from coralline.errors import ArtifactError
 from coralline.key import canonical
 from coralline.outputs import check_outputs
+from coralline.store import durable, flock, uses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

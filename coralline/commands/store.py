@@ -6,16 +6,17 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from coralline import catalogue, console, runs, storeanswers, uses
-from coralline.ending import guarded, print_json
+from coralline import catalogue, console, runs
+from coralline.console import storeanswers
+from coralline.console.ending import guarded, print_json
 from coralline.errors import ArtifactError, ProfileError
 from coralline.notices import Kind, Notice
-from coralline.store import Store
+from coralline.store import Store, uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from coralline.collect import Limits
+    from coralline.care.collect import Limits
 
 DAYS = 30  # how long runs stay unless something else is asked for
 SECONDS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -47,7 +48,7 @@ def keep_run(name: str, *, undo: bool) -> None:
 
 def collect(*, older_than: str | None, size: str | None, delete: bool, as_json: bool) -> None:
     """Print what can be freed; with `delete` free it."""
-    from coralline import collect as collecting
+    from coralline.care import collect as collecting
 
     with guarded():
         limits, root = _limits(older_than, size), catalogue.artifacts()
@@ -62,7 +63,7 @@ def collect(*, older_than: str | None, size: str | None, delete: bool, as_json: 
 
 def check_store(*, as_json: bool) -> None:
     """Recompute all digests; print what was corrupt and what depended on it, and end with its exit code."""
-    from coralline import fsck
+    from coralline.care import fsck
 
     with guarded():
         with _watched() as watcher:
@@ -77,7 +78,7 @@ def check_store(*, as_json: bool) -> None:
 
 def compare_runs(left: str, right: str, *, as_json: bool) -> None:
     """Print what differs between two runs."""
-    from coralline.compare import compare
+    from coralline.care.compare import compare
 
     with guarded():
         root = catalogue.artifacts()
@@ -90,7 +91,7 @@ def compare_runs(left: str, right: str, *, as_json: bool) -> None:
 
 
 def _limits(older_than: str | None, size: str | None) -> Limits:
-    from coralline.collect import Limits
+    from coralline.care.collect import Limits
 
     usual = 0 if size else DAYS * SECONDS["d"]  # who gives a size wants it reached
     seconds = _amount("--older-than", older_than, SECONDS, "30d, 12h or 2w") if older_than else usual

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coralline import catalogue, console, session
-from coralline.ending import guarded, print_json
+from coralline.console.ending import guarded, print_json
 from coralline.engines import HOME
 from coralline.errors import EngineError, ImageError, ProfileError
 from coralline.notices import Kind, Notice

@@ -6,8 +6,7 @@ from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from coralline import logtext
-from coralline.console import show_table
+from coralline.console import logtext, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -12,11 +12,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from coralline import flock, runs, uses
-from coralline.collect.survey import REMOVING, Kind, Piece, Survey, stamp_of
+from coralline import runs
+from coralline.care.collect.survey import REMOVING, Kind, Piece, Survey, stamp_of
 from coralline.notices import Kind as Told
 from coralline.notices import Notice, Notify
-from coralline.store import Store
+from coralline.store import Store, flock, uses
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coralline import catalogue, console, parameters, placement, request, runs, session
-from coralline.ending import guarded, print_json
+from coralline.console.ending import guarded, print_json
 from coralline.errors import INTERRUPTED, NothingToDoError, ProfileError
 from coralline.notices import Kind, Notice
 
@@ -36,7 +36,7 @@ def run_all(words: Mapping[str, Any]) -> None:
 
 def show_parity(words: Mapping[str, Any], *, as_json: bool) -> None:
     """Compare the runtimes of the models' int8 files, making what is missing, and print how far they agree."""
-    from coralline import answers
+    from coralline.console import answers
 
     with guarded(debug=words["debug"]):
         run, ended = carried_out({**words, "only": "parity"})
@@ -51,7 +51,7 @@ def show_parity(words: Mapping[str, Any], *, as_json: bool) -> None:
 
 def show_paper(words: Mapping[str, Any], *, as_json: bool) -> None:
     """Replay the paper's benchmark, making what is missing; print Table 1 in short, and where the page is."""
-    from coralline import answers
+    from coralline.console import answers
 
     with guarded(debug=words["debug"]):
         run, ended = carried_out({**words, "only": "paper"})
@@ -82,7 +82,7 @@ def show_results(name: str | None, *, as_json: bool) -> None:
         setting = session.Setting(artifacts=catalogue.artifacts())
         run = runs.load(setting.artifacts, name)
         if "swept" in run.request:
-            from coralline import farmcommands
+            from coralline.commands import farm as farmcommands
 
             farmcommands.show(run, as_json=as_json)
             return

@@ -1,4 +1,4 @@
-"""A process that builds one image on the daemon that DOCKER_HOST names: `python -m coralline.engines.buildthere`.
+"""A process that builds one image on the daemon that DOCKER_HOST names: `python -m ...remote.buildthere`.
 
 Prints JSON lines: what the builder says, at last `{"id": ...}`, or `{"message": ..., "hint": ...}`.
 """

@@ -9,14 +9,15 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline.engines import base, elsewhere
-from coralline.engines.remoteimages import RemoteImages
-from coralline.engines.wire import Wire
+from coralline.engines import base
+from coralline.engines.remote import elsewhere
+from coralline.engines.remote.images import RemoteImages
+from coralline.engines.remote.wire import Wire
 from coralline.errors import EngineError
 
 if TYPE_CHECKING:
     from coralline.engines.base import Job, OnEvent, Outcome
-    from coralline.engines.lodging import Lodging
+    from coralline.engines.remote.lodging import Lodging
 
 NO_LIMIT = "the other machine's kernel cannot limit memory: the step runs without its limit"
 CANCELLED = 137  # as if it had been killed
@@ -120,8 +121,8 @@ class RemoteEngine:
             EngineError: the daemon is out of reach, or the line to it was lost; the step there ends itself.
             ArtifactError: what came back is no folder of plain files.
         """
-        from coralline.engines.travel import StoppedError, Travel
-        from coralline.engines.visit import Visit
+        from coralline.engines.remote.travel import StoppedError, Travel
+        from coralline.engines.remote.visit import Visit
 
         def travel(text: str, total: int, limit_s: float | None) -> Travel:
             return Travel(text, total, on_event, None if limit_s else cancelled, limit_s)
@@ -156,7 +157,7 @@ class RemoteEngine:
 
     def _guest(self, image: str) -> Lodging:
         """Return our lodging; after the line was lost a new one, once what others left there is taken away."""
-        from coralline.engines.lodging import Lodging
+        from coralline.engines.remote.lodging import Lodging
 
         with self._lock:
             if self._lodging is not None and not self._lodging.holds():

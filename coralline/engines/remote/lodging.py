@@ -15,13 +15,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline.engines import parcel
 from coralline.engines.attach import Attachment
 from coralline.engines.container import KEY_LABEL
 from coralline.engines.docker import ended
-from coralline.engines.leftovers import GUEST_LABEL, ROLE_LABEL, SEAL, age_s, listed, parsed_time, remove, sealed
 from coralline.engines.owner import is_gone as owner_is_gone
 from coralline.engines.owner import owner
+from coralline.engines.remote import parcel
+from coralline.engines.remote.leftovers import GUEST_LABEL, ROLE_LABEL, SEAL, age_s, listed, parsed_time, remove, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coralline import catalogue, console, runs
 from coralline.commands import jobs_of
-from coralline.ending import guarded, print_json
+from coralline.console.ending import guarded, print_json
 from coralline.errors import ProfileError, nearest
 from coralline.notices import Kind, Notice
 from coralline.session import Setting

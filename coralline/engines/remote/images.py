@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from coralline import daemon
 from coralline.engines.docker import connect
-from coralline.engines.remotebuild import RemoteBuild
-from coralline.engines.travel import MEBIBYTE, Travel
+from coralline.engines.remote.build import RemoteBuild
+from coralline.engines.remote.travel import MEBIBYTE, Travel
 from coralline.errors import ImageError
 from coralline.images import LABEL, Images
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coralline.engines.base import OnEvent
-    from coralline.engines.wire import Wire
+    from coralline.engines.remote.wire import Wire
 
 
 class RemoteImages:

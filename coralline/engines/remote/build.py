@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coralline.engines.base import OnEvent
-    from coralline.engines.wire import Wire
+    from coralline.engines.remote.wire import Wire
 
 FAILURE_VALID_S = 3_600.0
 
@@ -91,7 +91,14 @@ class RemoteBuild:
             ) from error
 
     def _built(self, name: str, progress: OnEvent) -> str:
-        command = [sys.executable, "-m", "coralline.engines.buildthere", name, str(self._project), str(self._records())]
+        command = [
+            sys.executable,
+            "-m",
+            "coralline.engines.remote.buildthere",
+            name,
+            str(self._project),
+            str(self._records()),
+        ]
         address = {"DOCKER_HOST": f"unix://{self._wire.socket()}"}
         with subprocess.Popen(
             command, env={**os.environ, **address}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE

@@ -40,11 +40,11 @@ def watcher(stream: TextIO | None = None) -> Watcher:
     """Return a board where the stream is a terminal that can draw one, else plain lines, in a CI's own dialect."""
     stream = stream or sys.stderr
     if on_github():
-        from coralline import github
+        from coralline.console import github
 
         return github.Log(stream)
     if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and "CI" not in os.environ:
-        from coralline.board import Board
+        from coralline.console.board import Board
 
         return Board(stream)
     return Plain(stream)
@@ -129,7 +129,7 @@ def show_error(error: CorallineError, stream: TextIO | None = None) -> None:
     """Print what is wrong, what to do, and the command that replays a failed step."""
     stream = stream or sys.stderr
     if on_github():
-        from coralline import github
+        from coralline.console import github
 
         print(github.error(error), file=stream)
         return

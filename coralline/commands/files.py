@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline import answers, console, question, session
-from coralline.ending import guarded, print_json
+from coralline import console, question, session
+from coralline.console import answers
+from coralline.console.ending import guarded, print_json
 from coralline.errors import ProfileError
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from coralline.engines import base, container
 from coralline.engines.container import CODE, USB, Bind
 from coralline.engines.docker import reason
-from coralline.engines.lodging import PARTIAL, SHELF, USER
-from coralline.engines.parcel import Parcel
-from coralline.engines.travel import StoppedError
+from coralline.engines.remote.lodging import PARTIAL, SHELF, USER
+from coralline.engines.remote.parcel import Parcel
+from coralline.engines.remote.travel import StoppedError
 from coralline.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from coralline.engines.base import Job, Outcome
-    from coralline.engines.elsewhere import Elsewhere
-    from coralline.engines.lodging import Lodging
-    from coralline.engines.travel import Travel
+    from coralline.engines.remote.elsewhere import Elsewhere
+    from coralline.engines.remote.lodging import Lodging
+    from coralline.engines.remote.travel import Travel
 
     MakeTravel = Callable[[str, int, float | None], Travel]
 
