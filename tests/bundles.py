@@ -8,9 +8,12 @@ import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from fakes import spec
 
 from coralline.bundle import archive, contents, writer
+from coralline.bundle.reader import Bundle
+from coralline.errors import ArtifactError
 from coralline.key import key_of
 from coralline.store import Store
 
@@ -122,3 +125,10 @@ def seal(place: Path, zipped: io.BytesIO, manifest: bytes = b"{}") -> Path:
     comment = form % (hashlib.sha256(manifest).hexdigest().encode(), hashlib.sha256(listed).hexdigest().encode())
     place.write_bytes(content[:start] + listed + comment)
     return place
+
+
+def refused(path: Path) -> str:
+    """Open a bundle that must be refused; the first line of the refusal."""
+    with pytest.raises(ArtifactError) as told, Bundle(path):
+        pass
+    return told.value.message

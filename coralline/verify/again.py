@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from coralline import catalogue, parameters
 from coralline.errors import ProfileError, nearest
-from coralline.request import Request, find_parameter
+from coralline.request import Request
+from coralline.request.names import find_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

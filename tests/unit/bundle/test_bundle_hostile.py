@@ -9,7 +9,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bundles import Sample, forge, members_of, seal
+from bundles import forge, members_of, refused, seal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,26 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bundles import Members
+    from bundles import Members, Sample
 
 QUIET = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    return Sample(tmp_path_factory.mktemp("store")).make()
-
-
-@pytest.fixture(scope="module")
-def good(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return sample.bundle(tmp_path_factory.mktemp("bundle") / "it.zip").read_bytes()
-
-
-def refused(path: Path) -> str:
-    """Open what must be refused; the first line of the refusal."""
-    with pytest.raises(ArtifactError) as told, Bundle(path):
-        pass
-    return told.value.message
 
 
 def test_one_changed_byte_of_any_member_is_refused_by_the_member_s_name(good: bytes, tmp_path: Path) -> None:

@@ -10,11 +10,10 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bundles import Sample, forge, members_of
+from bundles import forge, members_of, refused
 
 from coralline.bundle import archive, headers, layout
 from coralline.bundle.archive import Archive, Source
-from coralline.bundle.reader import Bundle
 from coralline.errors import ArtifactError
 from coralline.store import text_of
 
@@ -22,21 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    return Sample(tmp_path_factory.mktemp("store")).make()
-
-
-@pytest.fixture(scope="module")
-def good(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return sample.bundle(tmp_path_factory.mktemp("bundle") / "it.zip").read_bytes()
-
-
-def refused(path: Path) -> str:
-    with pytest.raises(ArtifactError) as told, Bundle(path):
-        pass
-    return told.value.message
+    from bundles import Sample
 
 
 def with_run(content: bytes, place: Path, change: Callable[[dict[str, Any]], object]) -> Path:
