@@ -29,7 +29,8 @@ class Servant:
         """Start it and wait until it answers."""
         self._home.mkdir(parents=True, exist_ok=True)
         places = (f"--data-root={self._home}/data", f"--exec-root={self._home}/exec", f"--pidfile={self._home}/pid")
-        (self._home / "pid").unlink(missing_ok=True)
+        for stale in ("pid", "exec/containerd/containerd.pid"):  # a killed containerd that nobody reaped counts as alive
+            (self._home / stale).unlink(missing_ok=True)
         with (self._home / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["unshare", "--net", "dockerd", *places, f"--host={self.address}", *WITHOUT_BRIDGES],
@@ -50,7 +51,7 @@ class Servant:
             subprocess.run(["docker", "--host", self.address, "load"], stdin=saving.stdout, check=True)
 
     def kill(self) -> None:
-        """SIGKILL to the daemon, its containerd, and every process of a container."""
+        """SIGKILL to the daemon, its containerd and the shims of its containers."""
         for pid in self._all():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -58,17 +59,21 @@ class Servant:
             self._process.wait(PATIENCE_S)
 
     def stop(self) -> None:
-        """End it in order."""
+        """End it in order, and leave nothing mounted, so that its folder can be removed."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait(PATIENCE_S)
+        self.kill()
+        places = (line.split()[1] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines())
+        for place in sorted((place for place in places if place.startswith(f"{self._home}/")), reverse=True):
+            subprocess.run(["umount", "--lazy", place], check=False)
 
     def _answers(self) -> bool:
         asked = subprocess.run(["docker", "--host", self.address, "version"], capture_output=True, check=False)
         return asked.returncode == 0
 
     def _all(self) -> list[int]:
-        """Its own process and all that name its folder: containerd and the shims of containers, not what they run."""
+        """Its own process and all that name its folder, which the processes inside containers do not."""
         found = []
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
