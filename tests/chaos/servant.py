@@ -29,7 +29,10 @@ class Servant:
         """Start it and wait until it answers."""
         self._home.mkdir(parents=True, exist_ok=True)
         places = (f"--data-root={self._home}/data", f"--exec-root={self._home}/exec", f"--pidfile={self._home}/pid")
-        for stale in ("pid", "exec/containerd/containerd.pid"):  # a killed containerd that nobody reaped counts as alive
+        for stale in (
+            "pid",
+            "exec/containerd/containerd.pid",
+        ):  # a killed containerd that nobody reaped counts as alive
             (self._home / stale).unlink(missing_ok=True)
         with (self._home / "log").open("ab") as log:
             self._process = subprocess.Popen(

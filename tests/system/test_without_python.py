@@ -178,6 +178,34 @@ def test_without_a_daemon_it_says_so(site: Site) -> None:
     assert "error: the Docker daemon at /tmp/none cannot be used" in lost.run("models", code=4).stderr
 
 
+def test_the_image_built_again_elsewhere_has_the_same_layers(checkout: Path, tmp_path: Path) -> None:
+    """Another line in the recipe's scripts gives it another name, and no layer of before to take from a cache."""
+    other = tmp_path / "somewhere else"
+    shutil.copytree(checkout / "docker", other / "docker", copy_function=shutil.copyfile)
+    shutil.copytree(checkout / "requirements", other / "requirements", copy_function=shutil.copyfile)
+    with (other / "docker" / "orchestrator" / "client.sh").open("a") as script:
+        script.write(f"# {tmp_path}\n")
+    for path in other.rglob("*"):
+        os.utime(path, (0, 0))
+        path.chmod(0o700)
+    names = [_built(checkout), _built(other, LC_ALL="C", TZ="Pacific/Kiritimati")]
+    try:
+        first, second = (daemon.image(name) for name in names)
+        assert first is not None
+        assert second is not None
+        assert names[0] != names[1]
+        assert first["RootFS"] == second["RootFS"]
+    finally:
+        subprocess.run(["docker", "rmi", names[1]], check=True, capture_output=True)
+
+
+def _built(project: Path, **variables: str) -> str:
+    script = project / "docker" / "orchestrator" / "build.sh"
+    done = subprocess.run(["sh", script], env={**os.environ, **variables}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 def _story(told: str) -> list[str]:
     """What happened, without times and without progress, which depends on them."""
     return [line.split(" (")[0] for line in told.splitlines() if line[:1] != " " and "orchestrator" not in line]
