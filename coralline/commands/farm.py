@@ -6,7 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from coralline import catalogue, commands, console, placement, runs, session
+from coralline import catalogue, console, placement, runs, session
+from coralline.commands import requests
 from coralline.console.ending import guarded, print_json
 from coralline.errors import ProfileError
 from coralline.farm import node
@@ -23,15 +24,15 @@ def sweep(words: Mapping[str, Any], *, dry_run: bool, as_json: bool) -> None:
     """Carry out a request at every point of a sweep, as one run, and print one table over what was swept."""
     words = {**words, "several": True, "only": words["only"] or MEASURED}
     if dry_run:
-        commands.show_plan(words, as_json=as_json)
+        requests.show_plan(words, as_json=as_json)
         return
     with guarded(debug=words["debug"]):
-        run, ended = commands.carried_out(words)
+        run, ended = requests.carried_out(words)
         if not ended.interrupted:
             show(run, as_json=as_json)
-        commands.end_on_trouble(run, ended)
+        requests.end_on_trouble(run, ended)
         if not as_json:
-            commands.print_end(run, ended)
+            requests.print_end(run, ended)
 
 
 def show(run: runs.Run, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coralline import catalogue, console, runs
-from coralline.commands import jobs_of
+from coralline.commands.requests import jobs_of
 from coralline.console.ending import guarded, print_json
 from coralline.errors import ProfileError, nearest
 from coralline.notices import Kind, Notice

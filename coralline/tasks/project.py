@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from invoke.tasks import task
 
-from coralline import commands
 from coralline.commands import pack as packcommands
+from coralline.commands import project as commands
 from coralline.tasks.options import JSON
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.tasks import task
 
-from coralline import commands
 from coralline.commands import farm
+from coralline.commands import requests as commands
 from coralline.tasks.options import HELP, JSON, Asking, with_request
 
 if TYPE_CHECKING:

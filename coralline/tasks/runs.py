@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.tasks import task
 
-from coralline import commands
 from coralline.commands import bundle as bundlecommands
+from coralline.commands import results as resultcommands
 from coralline.commands import store
 from coralline.commands import verify as verifycommands
 from coralline.tasks.options import HELP, JSON
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @task(positional=["run"], help={"run": "a run's name or its beginning (default: the latest)"} | JSON)
 def results(_context: Context, run: str = "", json: bool = False) -> None:
     """Show every number of a run."""
-    commands.show_results(run or None, as_json=json)
+    resultcommands.show_results(run or None, as_json=json)
 
 
 @task(help=JSON)

@@ -11,7 +11,8 @@ from invoke.parser import Parser
 from test_parity_command import make, words
 
 import tasks
-from coralline import catalogue, commands, session
+from coralline import catalogue, session
+from coralline.commands import requests as commands
 from coralline.engines.base import Job, Outcome
 
 if TYPE_CHECKING:

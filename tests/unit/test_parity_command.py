@@ -11,8 +11,9 @@ import pytest
 from fakes import FakeEngine, write_record
 from test_file_commands import document
 
-from coralline import catalogue, commands, session
+from coralline import catalogue, session
 from coralline.catalogue import specs
+from coralline.commands import requests as commands
 from coralline.engines.base import Job, Outcome
 from coralline.tasks.options import REQUEST
 

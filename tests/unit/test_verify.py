@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes import FakeEngine, write_record
 
-from coralline import __version__, catalogue, commands, request, runs, session
+from coralline import __version__, catalogue, request, runs, session
 from coralline.bundle import contents, writer
+from coralline.commands import requests
 from coralline.commands import verify as verifycommands
 from coralline.engines.base import Job, Outcome
 from coralline.store import Store
@@ -100,7 +101,7 @@ class Bench:
     def all(self, **given: Any) -> None:
         defaults = {name: default for name, (default, _) in REQUEST.items()}
         words = {"model": MODEL, "recipes": "float32", **given}
-        commands.run_all({**defaults, "set_": [], "on": [], **words})
+        requests.run_all({**defaults, "set_": [], "on": [], **words})
         self.engine.ran.clear()
         self._output.readouterr()
 

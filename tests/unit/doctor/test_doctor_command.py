@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from machines import here, severities, write
 
-from coralline import commands, doctor
+from coralline import doctor
+from coralline.commands import project as commands
 from coralline.doctor import makers
 from coralline.doctor.findings import error, warning
 
