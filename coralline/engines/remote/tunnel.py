@@ -145,4 +145,5 @@ def explained(address: str, said: str) -> EngineError:
 
 def _target(address: str) -> str:
     parts = placement.parts(address)
-    return f"{parts['user']}@{parts['host']}" if parts["user"] else str(parts["host"]).strip("[]")
+    host = str(parts["host"]).strip("[]")  # ssh takes an IPv6 address without them
+    return f"{parts['user']}@{host}" if parts["user"] else host
