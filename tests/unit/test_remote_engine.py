@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -151,6 +152,22 @@ def test_ssh_gets_the_target_as_it_reads_it(address: str, target: str) -> None:
     assert words[words.index("--") + 1] == target
 
 
+def test_a_socket_s_path_is_short_wherever_temporary_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "ssh").write_text(
+        '#!/bin/sh\nprintf "%s\\n" "$@" >"$(dirname "$0")/words"; echo coralline; cat\n'
+    )
+    (tmp_path / "bin" / "ssh").chmod(0o755)
+    far = tmp_path / "a:b%h" / ("x" * 200)
+    far.mkdir(parents=True)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(tempfile, "tempdir", str(far))
+    tunnel.Tunnel("ssh://pi@berry").close()
+    words = (tmp_path / "bin" / "words").read_text().splitlines()
+    ours, theirs = words[words.index("-L") + 1].split(":")
+    assert (len(ours) < 100, "%" in ours, theirs) == (True, False, "/var/run/docker.sock")
+
+
 @pytest.mark.parametrize(
     ("said", "reason", "hint"),
     [
@@ -158,6 +175,12 @@ def test_ssh_gets_the_target_as_it_reads_it(address: str, target: str) -> None:
         ("Host key verification failed.", "host key", "ssh pi@berry"),
         ("channel 2: open failed: connect failed: Permission denied", "may not use Docker", "`docker`"),
         ("channel 2: open failed: connect failed: No such file or directory", "no Docker daemon runs", "systemctl"),
+        (
+            "bind [127.0.0.1]:8888: Address already in use\nCould not request local forwarding.",
+            "your ssh configuration",
+            "~/.ssh/config",
+        ),
+        ("channel 2: open failed: administratively prohibited: open failed", "forwards no sockets", "AllowStream"),
         ("ssh: Could not resolve hostname berry: Name or service not known", "no machine of that name", "name"),
         ("ssh: connect to host berry port 22: Connection refused", "no ssh server", "port"),
         ("ssh: connect to host berry port 22: Connection timed out", "does not answer", "on"),

@@ -113,6 +113,7 @@ class RemoteBuild:
                         progress(told)
             except BaseException:
                 process.send_signal(signal.SIGINT)  # it ends what it started
+                process.wait()
                 raise
         if "id" not in told:
             raise ImageError(str(told.get("message", f"building {name} ended badly")), hint=str(told.get("hint", "")))
