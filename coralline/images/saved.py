@@ -151,7 +151,7 @@ class Saved:
                     raise self._refused("a layer is larger than any should be")
         return Path(out.name)
 
-    def _piece(self, source: IO[bytes]) -> bytes:
+    def _piece(self, source: gzip.GzipFile) -> bytes:
         try:
             return source.read(CHUNK)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
