@@ -34,5 +34,17 @@ class Notice:
     unit: str = ""
     seconds: float | None = None
 
+    def __post_init__(self) -> None:
+        """Tame what a step or a builder says."""
+        for name in ("text", "unit"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
+
+
+def printable(text: str) -> str:
+    """Return a text, of one line or more, without what moves a terminal's cursor, colours it or renames its window."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter in "\n\r\t" else "?" for letter in text)
+
 
 Notify = Callable[[Notice], None]

@@ -206,10 +206,11 @@ def _words(names: str) -> list[str]:
 
 @contextmanager
 def _watched() -> Iterator[console.Watcher]:
-    """Have what happens told until the block ends."""
+    """Have what happens told until the block ends, and builders ended with it."""
     watcher = console.watcher()
     try:
-        yield watcher
+        with session.interruptible():
+            yield watcher
     finally:
         watcher.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from coralline import catalogue, console, offline
+from coralline import catalogue, console, offline, session
 from coralline.console.ending import guarded, print_json
 
 
@@ -12,7 +12,7 @@ def pack(to: str, *, images: bool, gpus: bool, as_json: bool, debug: bool) -> No
     """Fill the folder and print what is in it and how it is used."""
     from coralline import pack as packing
 
-    with guarded(debug=debug):
+    with guarded(debug=debug), session.interruptible():
         watcher = console.watcher()
         try:
             made = packing.make(

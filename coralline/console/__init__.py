@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from coralline.notices import Kind, Notice
+from coralline.notices import Kind, Notice, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,9 +133,9 @@ def show_error(error: CorallineError, stream: TextIO | None = None) -> None:
 
         print(github.error(error), file=stream)
         return
-    print(f"error: {error.message}", file=stream)
-    for row in error.hint.splitlines():
-        print(f"  {row}", file=stream)
+    print(f"error: {printable(error.message)}", file=stream)
+    for row in error.hint.splitlines():  # among them the last words of a step
+        print(f"  {printable(row)}", file=stream)
     if error.replay:
         print(f"  replay: {error.replay}", file=stream)
 

@@ -10,6 +10,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
+from coralline.errors import EngineError
+
 if TYPE_CHECKING:
     import threading
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 POLL_S = 0.1  # how soon a cancelled step is noticed
 HEADER = struct.Struct(">BxxxL")  # Docker Engine API, "Attach to a container": stream, three zeros, length
 STDERR = 2
+LARGEST_FRAME = 1 << 24  # bytes; daemons send some thousands at a time, and all of a frame is held in memory
 
 
 class Attachment:
@@ -59,10 +62,16 @@ def _keep_alive(line: socket.socket) -> None:
 
 
 def demultiplex(data: bytes, listener: Listener) -> bytes:
-    """Hand the complete frames in `data` to the listener; return what is left over."""
+    """Hand the complete frames in `data` to the listener; return what is left over.
+
+    Raises:
+        EngineError: a frame is larger than any that a daemon sends.
+    """
     start = 0
     while len(data) - start >= HEADER.size:
         stream, length = HEADER.unpack_from(data, start)
+        if length > LARGEST_FRAME:
+            raise EngineError("what the Docker daemon sends is not the output of a container", hint="see its log")
         end = start + HEADER.size + length
         if end > len(data):
             break

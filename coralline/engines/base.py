@@ -21,6 +21,7 @@ OnEvent = Callable[[Event], None]
 
 STEP_VERSION = 1
 LONGEST_LINE = 1 << 20  # a step that prints without end must not fill the host's memory
+LARGEST_COUNT = 1 << 53  # the pace of a step is reckoned in floating point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,9 +241,14 @@ def parse_event(line: bytes) -> Event | None:
         return None
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+    is_event = isinstance(event, dict) and isinstance(event.get("event"), str)
+    return event if is_event and _is_count(event.get("done", 0)) and _is_count(event.get("total", 0)) else None
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= LARGEST_COUNT
 
 
 def gibibytes(size_bytes: int) -> str:

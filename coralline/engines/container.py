@@ -125,7 +125,15 @@ class Container:
                 yield from ("--env", f"{name}={value}")
         for bind in self.binds:
             mode = "" if bind.writable else ",readonly"
-            yield from ("--mount", f"type=bind,source={bind.source},target={bind.target}{mode}")
+            yield from (
+                "--mount",
+                f"type=bind,{_field(f'source={bind.source}')},{_field(f'target={bind.target}')}{mode}",
+            )
+
+
+def _field(text: str) -> str:
+    """Write one field of a mount, which the client reads as CSV."""
+    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n') else text
 
 
 def describe(job: Job, image: str, stages: Path, *, user: str, owner: str) -> Container:

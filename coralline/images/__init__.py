@@ -203,7 +203,8 @@ class Images:
                 context=context,
                 dockerfile=context / self._dockerfile(name).relative_to(self._docker),
                 tag=self.tag(name),
-                arguments={"BASE": base["tag"], "NAME": name, **_passed_on()},
+                arguments={"BASE": base["tag"], "NAME": name},
+                passed=tuple(variable for variable in PASSED_ON if os.environ.get(variable)),
                 labels=_labels(name, recipe, base),
                 fresh=fresh,
             )
@@ -279,10 +280,6 @@ def _context(docker: Path) -> Iterator[Path]:
         if bundle is not None:
             shutil.copyfile(bundle, context / "ca.crt")
         yield context
-
-
-def _passed_on() -> dict[str, str]:
-    return {name: os.environ[name] for name in PASSED_ON if os.environ.get(name)}
 
 
 def _labels(name: str, recipe: dict[str, str], base: dict[str, Any]) -> dict[str, str]:

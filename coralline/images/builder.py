@@ -47,13 +47,14 @@ class Client:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """One build: `context` holds all that the Dockerfile copies."""
+    """One build: `context` holds all that the Dockerfile copies, `passed` names variables of ours that it is given."""
 
     name: str
     context: Path
     dockerfile: Path
     tag: str
     arguments: dict[str, str] = field(default_factory=dict)
+    passed: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     fresh: bool = False
 
@@ -192,6 +193,8 @@ def _command(chosen: Client, wanted: Build, with_id: Path) -> list[str]:
     command += ["--file", os.fspath(wanted.dockerfile), "--tag", wanted.tag, "--iidfile", os.fspath(with_id)]
     for name, value in wanted.arguments.items():
         command += ["--build-arg", f"{name}={value}"]
+    for name in wanted.passed:  # without its value: every user of this machine sees the words of a process
+        command += ["--build-arg", name]
     for name, value in wanted.labels.items():
         command += ["--label", f"{name}={value}"]
     return [*command, *(["--no-cache"] if wanted.fresh else []), os.fspath(wanted.context)]

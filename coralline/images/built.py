@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EPOCH = 1735689600  # 2025-01-01: every time in an image is this one
 PREFIX = "coralline-"  # of the names of the images in use
+BESIDE = ".coralline-save-"  # begins the names of folders in which an archive is written
 
 
 def load(path: Path, recipe: str) -> dict[str, Any] | None:

@@ -87,7 +87,7 @@ def _entries(layer: Layer) -> Iterator[tuple[str, Entry]]:
                 if count >= MOST_MEMBERS:
                     raise ImageError(f"the layer {layer.digest} has more than {MOST_MEMBERS} files", hint="is it ours?")
                 yield member.name, _entry(archive, member)
-    except (tarfile.TarError, EOFError, ValueError) as error:
+    except (tarfile.TarError, EOFError, ValueError, RecursionError) as error:
         raise ImageError(f"the layer {layer.digest} is damaged: {error}", hint="build it, or save it, again") from error
 
 

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from coralline.errors import ProfileError
 from coralline.images import archive, kept
-from coralline.images.built import EPOCH
+from coralline.images.built import BESIDE, EPOCH
 from coralline.images.saved import Saved
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def export(image_id: str, tag: str, out: Path, tell: Callable[[int, int], None] 
     found = kept.facts(image_id)
     total = 2 * int(found["Size"])  # read once, written once
     try:
-        with tempfile.TemporaryDirectory(prefix=".coralline-save-", dir=out.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=BESIDE, dir=out.parent) as folder:
             whole, made = Path(folder, "saved.tar"), Path(folder, "made.tar")
             kept.save(image_id, whole, lambda done: tell(done, total))
             with Saved(whole) as saved, saved.layers(Path(folder)) as layers, made.open("xb") as file:

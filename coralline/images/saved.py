@@ -7,9 +7,11 @@ Docker's `manifest.json` says which members are the configuration and the layers
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import tarfile
 import tempfile
+import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 MOST_MEMBERS = 10_000
 LARGEST_DOCUMENT = 4 << 20  # bytes of a manifest or configuration
 LARGEST_LAYER = 64 << 30  # bytes of a layer once it is decompressed
+LARGEST_READ = 16 << 20  # bytes at once: a header of a tar is held in memory, and says itself how long it is
+DAMAGED = (tarfile.TarError, EOFError, OSError, ValueError, RecursionError)  # headers can be nested in headers
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -38,16 +42,15 @@ class Saved:
         """
         self._path = path
         try:
-            self._tar = tarfile.open(path, "r:")  # noqa: SIM115 - open as long as this object
-        except (tarfile.TarError, EOFError) as error:
-            raise self._refused(f"it is no tar archive ({error})") from error
+            self._file = _Bounded(path)
         except OSError as error:
             raise self._refused(error.strerror or str(error)) from error
         try:
+            self._tar = self._opened_as_tar()
             self._members = self._listed()
             self.names, self.configuration, self._layers = self._read()
         except BaseException:
-            self._tar.close()
+            self._file.close()
             raise
 
     def __enter__(self) -> Self:
@@ -57,6 +60,7 @@ class Saved:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._tar.close()
+        self._file.close()
 
     @property
     def digests(self) -> list[str]:
@@ -71,6 +75,12 @@ class Saved:
                 self._layer(digest, member, place) for digest, member in zip(self.digests, self._layers, strict=True)
             ]
 
+    def _opened_as_tar(self) -> tarfile.TarFile:
+        try:
+            return tarfile.open(fileobj=self._file, mode="r:")
+        except DAMAGED as error:
+            raise self._refused(f"it is no tar archive ({error})") from error
+
     def _listed(self) -> dict[str, tarfile.TarInfo]:
         found: dict[str, tarfile.TarInfo] = {}
         try:
@@ -78,7 +88,7 @@ class Saved:
                 found[member.name] = member
                 if len(found) > MOST_MEMBERS:
                     raise self._refused(f"it has more than {MOST_MEMBERS} members")
-        except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        except DAMAGED as error:
             raise self._refused(f"it is damaged ({error})") from error
         return found
 
@@ -135,16 +145,32 @@ class Saved:
             tempfile.NamedTemporaryFile(dir=folder, delete=False) as out,
             gzip.open(self._opened(member)) as source,
         ):
-            while piece := source.read(CHUNK):
+            while piece := self._piece(source):
                 out.write(piece)
                 if out.tell() > LARGEST_LAYER:
                     raise self._refused("a layer is larger than any should be")
         return Path(out.name)
 
+    def _piece(self, source: gzip.GzipFile) -> bytes:
+        try:
+            return source.read(CHUNK)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise self._refused(f"a layer is damaged ({error})") from error
+
     def _refused(self, why: str) -> ImageError:
         return ImageError(
             f"{self._path.name} is not an archive of an image: {why}", hint="write one: ./run image.save NAME --to FILE"
         )
+
+
+class _Bounded(io.FileIO):
+    """A file that is read in pieces of a bounded size."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes."""
+        if size is None or not 0 <= size <= LARGEST_READ:
+            raise tarfile.ReadError(f"a header of {size} B")
+        return super().read(size)
 
 
 def _words(value: Any) -> list[str] | None:

@@ -6,6 +6,7 @@ The same project gives the same list of digests. A pack that was interrupted is 
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from coralline import offline
 from coralline.environments import PYTHON
 from coralline.errors import ProfileError
 from coralline.images import Images
+from coralline.images.built import BESIDE
 from coralline.notices import Kind, Notice, Notify
 from coralline.pack import project as own
 from coralline.pack import wheels
@@ -48,15 +50,34 @@ def make(project: Path, folder: Path, notify: Notify, *, images: bool, gpus: boo
     """Make `folder` a complete pack of the project, fetching what it lacks.
 
     Raises:
-        ProfileError: `folder` cannot be written to.
+        ProfileError: `folder` cannot be written to, or is somebody else's.
         ImageError: a wheel cannot be had, or an image cannot be built.
         EngineError: `images` are wanted and there is no Docker.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _check_is_ours(folder)
+        return _filled(project, folder, notify, images=images, gpus=gpus)
     except OSError as error:
-        raise ProfileError(f"--to {str(folder)!r} cannot be made: {error.strerror}", hint="name a folder") from error
+        raise ProfileError(
+            f"--to {str(folder)!r} cannot be written: {error.strerror or error}",
+            hint="name a folder, on a disk with room; what is there stays, and the same command goes on",
+        ) from error
+
+
+def _check_is_ours(folder: Path) -> None:
+    """Refuse a folder in which files of the user's would be written over."""
+    theirs = [name for name in (offline.SUMS, READ_ME) if (folder / name).exists()]
+    if theirs and not (folder / PROJECT_FILE).exists():
+        raise ProfileError(
+            f"--to {str(folder)!r} holds {theirs[0]}, which no `./run pack` wrote", hint="name a new folder in it"
+        )
+
+
+def _filled(project: Path, folder: Path, notify: Notify, *, images: bool, gpus: bool) -> Packed:
     (folder / offline.SUMS).unlink(missing_ok=True)  # nobody may take half a pack for a whole one
+    for left in (*folder.glob(f"{offline.WHEELS}/{wheels.BESIDE}*"), *folder.glob(f"{offline.IMAGES}/{BESIDE}*")):
+        shutil.rmtree(left, ignore_errors=True)  # gigabytes of one that was killed
     fetched = wheels.fetch(_pins(project, gpus=gpus), folder / offline.WHEELS, _telling(notify, "wheels"))
     notify(Notice(kind=Kind.DONE, label="wheels"))
     own.write(project, folder / PROJECT_FILE)

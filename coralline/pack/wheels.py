@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[int, int], None]  # how many of how many are done
 
+BESIDE = ".coralline-fetch-"  # begins the names of folders that pip fetches to
 BATCH = 8  # packages for one start of pip: what a kill loses
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)(?P<rest>.*(?:\n[ \t]+--hash=.*)*)", re.MULTILINE)
 HASH = re.compile(r"sha256:([0-9a-f]{64})")
@@ -95,7 +96,7 @@ def fetch(wanted: Iterable[Pin], folder: Path, tell: Tell) -> list[str]:
 
 def _fetch(batch: list[Pin], folder: Path, begun: Callable[[], None]) -> dict[str, str]:
     """Fetch a few wheels beside `folder`, then move them in; return their digests by name."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as beside:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=BESIDE) as beside:
         lock = Path(beside, "lock")
         lock.write_text("".join(f"{pin.line}\n" for pin in batch), encoding="utf-8")
         said = _pip(batch[0].python, lock, Path(beside), begun)

@@ -17,7 +17,7 @@ fail() { # what is wrong, what to do
 
 is_own() { case " $own " in *" $1 "*) return 0 ;; *) return 1 ;; esac }
 
-absolute() { case $1 in /*) printf %s "$1" ;; *) printf '%s/%s' "$PWD" "$1" ;; esac }
+absolute() { case $1 in /*) printf %s "$1" ;; *) printf '%s/%s' "${PWD%/}" "$1" ;; esac }
 
 see() { # notes a path to be mounted, unless it is seen through one of before
     while read -r seen; do
@@ -29,15 +29,17 @@ END
 $1"
 }
 
-see_word() { # what a word or an option's value names, or the folder that it would be made in
+see_word() { # what a word or an option's value names, with what it links to, or the folder that it would be made in
     path=$(absolute "${1#--*=}")
-    if [ -e "$path" ]; then
-        if is_own "$path"; then fail "$path cannot be used where Python is missing" "name a folder or file below it"; fi
-    else
-        while [ ! -e "$path" ]; do path=$(dirname -- "$path"); done
-        if is_own "$path"; then return; fi
+    there=$path
+    while [ ! -e "$there" ]; do there=$(dirname -- "$there"); done
+    real=$(readlink -f -- "$there")
+    if is_own "$there" || is_own "$real"; then
+        if [ "$there" != "$path" ]; then return; fi
+        fail "$path cannot be used where Python is missing" "name a folder or file below it"
     fi
-    see "$path"
+    see "$there"
+    see "$real"
 }
 
 quoted() { printf '"%s"' "$(printf %s "$1" | sed 's/"/""/g')"; } # --mount reads CSV, and a comma may be in a path
@@ -86,7 +88,7 @@ if [ "$(nproc)" != "$(nproc --all)" ]; then # the number of cores is part of wha
     set -- "$@" --cpuset-cpus "$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)"
 fi
 if [ -t 0 ] && [ -t 1 ] && [ -t 2 ]; then set -- "$@" --interactive --tty; fi
-set -- "$@" "$image" python3 -P "$project/docker/orchestrator/within.py" $$ "$project"
+set -- "$@" "$image" python3 -P "$project/docker/orchestrator/within.py" $$ "$(umask)" "$project"
 while [ "$words" -gt 0 ]; do # the user's words come last
     set -- "$@" "$1"
     shift

@@ -16,8 +16,9 @@ GRACE_S = 5.0  # a run stops in order within two seconds
 
 
 def main() -> None:
-    """Carry out the words after the client's process id."""
-    client = int(sys.argv.pop(1))
+    """Carry out the words after the client's process id and its umask, which a container does not take over."""
+    client, umask = int(sys.argv.pop(1)), int(sys.argv.pop(1), 8)
+    os.umask(umask)
     _end_with(client)
     from coralline import front
 

@@ -55,6 +55,16 @@ def test_without_words_it_lists_the_tasks(tmp_path: Path) -> None:
     assert "image.build" in done.stdout
 
 
+def test_in_a_folder_that_no_environment_can_be_in_it_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "2026-11-22 10:30"
+    folder.mkdir()
+    shutil.copy(PROJECT / "run", folder)
+    done = started([folder / "run", "models"], tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[0].startswith(f"error: the project lies in '{folder}'")
+    assert [path.name for path in folder.iterdir()] == ["run"]
+
+
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
     """A checkout that was never set up, with a folder of tools that has no Python."""

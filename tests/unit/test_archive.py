@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
 import json
 import os
 import tarfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,10 +66,15 @@ def contents(data: bytes) -> dict[str, bytes]:
         return {name: made.extractfile(name).read() for name in made.getnames()}  # type: ignore[union-attr]
 
 
+def plain(content: bytes) -> bytes:
+    with contextlib.suppress(OSError, EOFError, zlib.error):
+        return gzip.decompress(content)
+    return content
+
+
 def docker_save(folder: Path, *layers: bytes, links: bool = False, **changed: Any) -> Path:
     """An archive as Docker wrote it before version 25."""
-    plain = [gzip.decompress(one) if one.startswith(b"\x1f\x8b") else one for one in layers]
-    digests = ["sha256:" + hashlib.sha256(one).hexdigest() for one in plain]
+    digests = ["sha256:" + hashlib.sha256(plain(one)).hexdigest() for one in layers]
     told = {"config": {"Env": []}, "rootfs": {"type": "layers", "diff_ids": digests}, "architecture": "amd64"}
     names = [f"{number}/layer.tar" for number in range(len(layers))]
     manifest = {"Config": "c.json", "RepoTags": ["coralline-x:1"], "Layers": names} | changed
@@ -158,6 +165,40 @@ def test_compressed_layers_are_unpacked_and_taken_away_again(tmp_path: Path) -> 
         with saved.layers(tmp_path) as (one,), one.open() as file:
             assert (one.size_bytes, file.read()) == (len(part), part)
         assert list(tmp_path.iterdir()) == [path]
+
+
+PACKED = gzip.compress(b"a layer" * 1000)
+
+
+@pytest.mark.parametrize(
+    "damaged", [PACKED[:-9], PACKED[:-5] + b"crc??", PACKED[:10] + b"\xff" * 20, PACKED[:2] + b"\x07"]
+)
+def test_a_damaged_compressed_layer_is_refused_in_words(tmp_path: Path, damaged: bytes) -> None:
+    with Saved(docker_save(tmp_path, damaged)) as saved, pytest.raises(ImageError, match="a layer is damaged"):
+        saved.layers(tmp_path).__enter__()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def extended(size: int) -> bytes:
+    """The header of a header: what follows belongs to the next member (pax(1))."""
+    entry = tarfile.TarInfo("x")
+    entry.type, entry.size = tarfile.XHDTYPE, size
+    return entry.tobuf(tarfile.USTAR_FORMAT)
+
+
+def test_headers_in_headers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(extended(0) * 2000 + tar(a=b"1"))
+    with pytest.raises(ImageError, match="recursion"):
+        Saved(path)
+
+
+def test_a_header_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(tar(a=b"1")[:1024] + extended(7 << 30))
+    os.truncate(path, 7 << 30)  # takes no room on the disk
+    with pytest.raises(ImageError, match="a header of 7516192768 B"):
+        Saved(path)
 
 
 @pytest.mark.parametrize(

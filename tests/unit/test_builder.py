@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from coralline.catalogue import PROJECT
 from coralline.errors import EngineError
-from coralline.images import builder
+from coralline.images import Images, builder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +58,32 @@ def test_no_client_says_what_to_install(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(EngineError, match="no Docker client on PATH") as caught:
         builder.client()
     assert "--engine local" in caught.value.hint
+
+
+RECORDING = """#!/bin/sh
+[ "$1 $2" = "buildx version" ] && exit 0
+echo "$@" >>"$(dirname "$0")/words"
+while [ "$1" != --iidfile ]; do shift; done
+echo "sha256:1 of $PIP_INDEX_URL" >"$2"
+"""
+
+
+def test_a_password_in_an_address_reaches_the_build_and_no_list_of_processes_or_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = fake_docker(tmp_path / "bin", "28", buildx=True)
+    program.write_text(RECORDING)
+    shutil.copytree(PROJECT / "docker", tmp_path / "project" / "docker")
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://me:secret@index/simple")
+    images = Images(tmp_path / "project")
+    monkeypatch.setattr(images, "_record", lambda *_, **__: None)
+    monkeypatch.setattr("coralline.images.kept.settle", lambda image_id, **_: image_id)
+    base = {"tag": "base:1", "layers": ["sha256:0"]}
+    assert images._build("report", base, lambda _: None, fresh=False) == "sha256:1 of https://me:secret@index/simple"
+    written = [program.with_name("words"), *(tmp_path / "project" / ".coralline" / "images").rglob("*.log")]
+    assert ["secret" in path.read_text() for path in written] == [False, False]
+    assert "--build-arg PIP_INDEX_URL" in written[0].read_text()
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,20 @@ def test_an_error_is_what_is_wrong_and_what_to_do() -> None:
     assert stream.getvalue() == "error: train failed\n  see the log\n  replay: docker run\n"
 
 
+def test_no_words_of_a_step_move_the_terminal() -> None:
+    stream = io.StringIO()
+    console.Plain(stream).notify(
+        Notice(kind=Kind.WARNING, label="dataset", text="skipped \x1b]0;x\x07\x9b2J\ud800é.png")
+    )
+    console.show_error(StageError("x\x1b[2J failed", hint="its log ends\n  | \x1b[8mhidden"), stream)
+    assert stream.getvalue().splitlines() == [
+        "warning   dataset: skipped ?]0;x??2J?é.png",
+        "error: x?[2J failed",
+        "  its log ends",
+        "    | ?[8mhidden",
+    ]
+
+
 def test_every_kind_of_error_has_its_own_code() -> None:
     kinds = CorallineError.__subclasses__()
     codes = [kind.code for kind in kinds]

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import csv
+import itertools
 import json
 import os
 import random
+import shlex
 import struct
 import subprocess
 import sys
@@ -18,6 +21,7 @@ from coralline.engines.attach import demultiplex
 from coralline.engines.base import LONGEST_LINE, Event, Job, Listener, Places, environment, parse_event, write_step
 from coralline.engines.docker import user
 from coralline.engines.owner import is_gone, owner
+from coralline.errors import EngineError
 from docker import APIClient
 
 
@@ -111,6 +115,21 @@ def test_what_is_no_event_is_text(line: bytes) -> None:
     assert parse_event(line) is None
 
 
+COUNTS = [b'"many"', b"null", b"1e999", b"1.5", b"-1", b"9" * 400, b"9" * 5000]
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"event": ' + b"[" * 100_000, *(b'{"event": "progress", "done": %s}' % n for n in COUNTS)]
+)
+def test_no_line_of_a_step_ends_the_run(tmp_path: Path, line: bytes) -> None:
+    heard: list[Event] = []
+    listener = Listener(tmp_path / "log", heard.append)
+    listener.stdout(line + b"\n")
+    listener.close()
+    assert heard == []
+    assert (tmp_path / "log").read_bytes() == line + b"\n"
+
+
 @given(st.lists(st.tuples(st.sampled_from((1, 2)), st.binary(max_size=30))), st.integers(1, 9))
 def test_frames_are_put_together_again(frames: list[tuple[int, bytes]], size: int) -> None:
     sent = b"".join(struct.pack(">BxxxL", stream, len(body)) + body for stream, body in frames)
@@ -120,6 +139,11 @@ def test_frames_are_put_together_again(frames: list[tuple[int, bytes]], size: in
     assert rest == b""
     assert heard.out == b"".join(body for stream, body in frames if stream == 1)
     assert heard.err == b"".join(body for stream, body in frames if stream == 2)
+
+
+def test_a_frame_without_end_is_refused_and_not_waited_for() -> None:
+    with pytest.raises(EngineError, match="not the output of a container"):
+        demultiplex(struct.pack(">BxxxL", 1, 0xFFFFFFFF) + b"x", Heard())  # type: ignore[arg-type]
 
 
 def described(tmp_path: Path, **changed: object) -> container.Container:
@@ -143,6 +167,13 @@ def test_the_replay_command_confines_as_the_engine_does(tmp_path: Path) -> None:
         assert words in line
     assert "CORALLINE_LEASH" not in line
     assert line.startswith(f"mkdir -p {tmp_path}/out && docker run --rm ")
+
+
+def test_the_replay_command_names_folders_of_any_name(tmp_path: Path) -> None:
+    out = tmp_path / 'a, "b" $c' / "out"
+    words = shlex.split(described(tmp_path, out=out).command_line().partition("&& ")[2])
+    mounts = [word for before, word in itertools.pairwise(words) if before == "--mount"]
+    assert [f"source={out}", "target=/out"] in [fields[1:3] for fields in csv.reader(mounts)]
 
 
 def test_devices_are_given_only_to_steps_that_need_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,8 @@ import pytest
 from coralline import offline, pack
 from coralline.catalogue import PROJECT
 from coralline.commands import pack as packcommands
-from coralline.errors import ImageError
+from coralline.errors import ImageError, ProfileError
+from coralline.images.built import BESIDE
 from coralline.pack import project, wheels
 from coralline.pack.wheels import Pin
 
@@ -204,6 +205,33 @@ def test_half_a_pack_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(KeyboardInterrupt):
         pack.make(PROJECT, tmp_path, lambda _: None, images=False, gpus=False)
     assert not (tmp_path / offline.SUMS).exists()
+
+
+@pytest.mark.usefixtures("fetched")
+def test_what_a_killed_pack_was_writing_is_taken_away(copy: Path, tmp_path: Path) -> None:
+    for left in (f"images/{BESIDE}x", f"wheels/{wheels.BESIDE}x"):
+        (tmp_path / "pack" / left).mkdir(parents=True)
+        (tmp_path / "pack" / left / "saved.tar").write_bytes(b"half of it")
+    pack.make(copy, tmp_path / "pack", lambda _: None, images=False, gpus=False)
+    assert not [path for path in (tmp_path / "pack").rglob("*") if path.name == "saved.tar"]
+
+
+@pytest.mark.usefixtures("fetched")
+@pytest.mark.parametrize("name", [offline.SUMS, pack.READ_ME])
+def test_a_folder_of_somebody_else_keeps_its_files(copy: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "stick").mkdir()
+    (tmp_path / "stick" / name).write_text("mine")
+    with pytest.raises(ProfileError, match=f"holds {name}"):
+        pack.make(copy, tmp_path / "stick", lambda _: None, images=False, gpus=False)
+    assert {path.name: path.read_text() for path in (tmp_path / "stick").iterdir()} == {name: "mine"}
+
+
+@pytest.mark.usefixtures("fetched")
+def test_a_full_disk_is_said_in_words(copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / pack.PROJECT_FILE).symlink_to("/dev/full")
+    with pytest.raises(ProfileError, match="cannot be written: No space left on device"):
+        pack.make(copy, tmp_path / "pack", lambda _: None, images=False, gpus=False)
 
 
 def test_a_pack_has_the_wheels_of_the_host_side_and_of_every_stage() -> None:

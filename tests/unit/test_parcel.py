@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tarfile
@@ -144,6 +145,51 @@ def test_a_header_without_end_is_refused_without_being_read(tmp_path: Path) -> N
     endless.pax_headers = {"comment": "x" * (3 * parcel.LARGEST_HEADER)}
     with pytest.raises(ArtifactError, match="without end"):
         unpack([archive(endless)], tmp_path / "to")
+
+
+def record(name: str, value: str) -> bytes:
+    """A header with one record about the next member (pax(1)); its length counts itself."""
+    rest = f" {name}={value}\n"
+    length = next(n for n in range(len(rest), len(rest) + 9) if len(f"{n}{rest}") == n)
+    body = f"{length}{rest}".encode()
+    return header("x", tarfile.XHDTYPE, len(body)) + body + bytes(-len(body) % 512)
+
+
+def header(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0) -> bytes:
+    made = member(name, kind)
+    made.size = size
+    return made.tobuf(tarfile.USTAR_FORMAT)
+
+
+LIES = {
+    "headers in headers": header("x", tarfile.XHDTYPE) * 1500,
+    "long names of long names": header("x", tarfile.GNUTYPE_LONGNAME) * 1500,
+    "a length of no number": header("x", tarfile.XHDTYPE, 5000) + b"9" * 4995 + b" a=b\n" + bytes(120),
+    "holes of no number": record("GNU.sparse.map", "1,x"),
+    "a folder in the place of a file": header("shelf/a") + header("shelf/a", tarfile.DIRTYPE),
+    "a folder below a file": header("shelf/a") + header("shelf/a/b", tarfile.DIRTYPE),
+    "a folder without its folder": header("shelf/b/c", tarfile.DIRTYPE),
+    "a name too long": record("path", "shelf/" + 300 * "a"),
+    "a folder's name too long": record("path", "shelf/" + 300 * "a") + header("shelf/b", tarfile.DIRTYPE),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_no_archiver_writes_is_refused_in_words(tmp_path: Path, lie: str) -> None:
+    data = header("shelf", tarfile.DIRTYPE) + LIES[lie] + header("shelf/last") + bytes(1024)
+    with pytest.raises(ArtifactError, match="what came back") as caught:
+        unpack([data], tmp_path / "to")
+    assert len(caught.value.message) < 500
+
+
+def test_a_full_disk_here_is_not_blamed_on_what_came_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.RawIOBase):
+        def write(self, _piece: object) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(parcel, "open", lambda *_: Full(), raising=False)
+    with pytest.raises(OSError, match="No space left"):
+        unpack([archive(member("shelf/a"), content=b"x")], tmp_path / "to")
 
 
 @given(st.integers(0, 4000))

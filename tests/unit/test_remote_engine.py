@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import UnixStreamServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,15 +27,17 @@ from coralline.catalogue import PROJECT
 from coralline.code import Code
 from coralline.devices import lock
 from coralline.engines.remote import elsewhere, tunnel
+from coralline.engines.remote.build import RemoteBuild
 from coralline.engines.remote.elsewhere import Elsewhere
 from coralline.engines.remote.leftovers import parsed_time
+from coralline.engines.remote.wire import Wire
 from coralline.errors import EngineError
 from coralline.outposts import Beside, beside
 from coralline.plan import Planner
 from coralline.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from coralline.graph import Step
 
@@ -136,12 +145,42 @@ def test_the_ssh_command_shares_no_connection_and_takes_no_word_for_an_option() 
 
 
 @pytest.mark.parametrize(
+    ("address", "target"), [("ssh://[fe80::1]", "fe80::1"), ("ssh://pi@[::1]:22", "pi@::1"), ("ssh://berry", "berry")]
+)
+def test_ssh_gets_the_target_as_it_reads_it(address: str, target: str) -> None:
+    words = tunnel.command(address, Path("/run/x/docker.sock"))
+    assert words[words.index("--") + 1] == target
+
+
+def test_a_socket_s_path_is_short_wherever_temporary_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "ssh").write_text(
+        '#!/bin/sh\nprintf "%s\\n" "$@" >"$(dirname "$0")/words"; echo coralline; cat\n'
+    )
+    (tmp_path / "bin" / "ssh").chmod(0o755)
+    far = tmp_path / "a:b%h" / ("x" * 200)
+    far.mkdir(parents=True)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(tempfile, "tempdir", str(far))
+    tunnel.Tunnel("ssh://pi@berry").close()
+    words = (tmp_path / "bin" / "words").read_text().splitlines()
+    ours, theirs = words[words.index("-L") + 1].split(":")
+    assert (len(ours) < 100, "%" in ours, theirs) == (True, False, "/var/run/docker.sock")
+
+
+@pytest.mark.parametrize(
     ("said", "reason", "hint"),
     [
         ("pi@berry: Permission denied (publickey).", "key is not accepted", "ssh-copy-id pi@berry"),
         ("Host key verification failed.", "host key", "ssh pi@berry"),
         ("channel 2: open failed: connect failed: Permission denied", "may not use Docker", "`docker`"),
         ("channel 2: open failed: connect failed: No such file or directory", "no Docker daemon runs", "systemctl"),
+        (
+            "bind [127.0.0.1]:8888: Address already in use\nCould not request local forwarding.",
+            "your ssh configuration",
+            "~/.ssh/config",
+        ),
+        ("channel 2: open failed: administratively prohibited: open failed", "forwards no sockets", "AllowStream"),
         ("ssh: Could not resolve hostname berry: Name or service not known", "no machine of that name", "name"),
         ("ssh: connect to host berry port 22: Connection refused", "no ssh server", "port"),
         ("ssh: connect to host berry port 22: Connection timed out", "does not answer", "on"),
@@ -153,6 +192,85 @@ def test_what_ssh_says_becomes_one_line_and_what_to_do(said: str, reason: str, h
     assert error.message.startswith("no Docker daemon at ssh://pi@berry: ")
     assert reason in error.message
     assert hint in error.hint
+
+
+class Ignorant(BaseHTTPRequestHandler):
+    """A daemon that has nothing."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def ignorant(tmp_path: Path) -> Iterator[Path]:
+    with UnixStreamServer(str(tmp_path / "docker.sock"), Ignorant) as server:  # type: ignore[arg-type]
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield tmp_path / "docker.sock"
+        server.shutdown()
+        thread.join()
+
+
+class Socket:
+    """Stands for a line whose daemon has a socket here."""
+
+    address = "ssh://pi@berry"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def socket(self) -> Path:
+        return self._path
+
+    def about(self) -> dict[str, str]:
+        return {"Architecture": "aarch64", "ID": "AB:CD"}
+
+
+def test_a_build_over_there_ends_with_the_run_and_without_a_traceback(
+    tmp_path: Path, ignorant: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bin").mkdir()
+    client = tmp_path / "bin" / "docker"
+    client.write_text("#!/bin/sh\n[ $1 = pull ] || exit 0\nexec sleep 60\n")
+    client.chmod(0o755)
+    shutil.copytree(PROJECT / "docker", tmp_path / "project" / "docker")
+    monkeypatch.setenv("PATH", f"{client.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+
+    def stop(told: dict[str, Any]) -> None:
+        assert told["message"].startswith("asking the registry")
+        raise KeyboardInterrupt
+
+    there = RemoteBuild(tmp_path / "project", tmp_path / "home", Socket(ignorant))  # type: ignore[arg-type]
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        there._built("report", stop)
+    assert time.monotonic() - started < 30  # the registry is asked for a minute
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),  # as write(2) says it of no file by name
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        PermissionError(errno.EACCES, "Permission denied", "/somewhere/weights.h5"),
+    ],
+)
+def test_trouble_with_files_here_is_no_lost_line(error: OSError) -> None:
+    line = Wire("tcp://berry:2375")
+    with pytest.raises(OSError, match=str(error.strerror)) as caught, line.trouble():
+        raise error
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), TimeoutError("timed out"), OSError(113, "far")])
+def test_trouble_with_the_line_names_the_daemon(error: OSError) -> None:
+    with pytest.raises(EngineError, match="tcp://berry:2375"), Wire("tcp://berry:2375").trouble():
+        raise error
 
 
 @pytest.mark.parametrize(

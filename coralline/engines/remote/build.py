@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -105,10 +106,15 @@ class RemoteBuild:
         ) as process:
             told: dict[str, Any] = {}
             assert process.stdout is not None  # noqa: S101 - it is a pipe
-            for line in process.stdout:
-                told = json.loads(line)
-                if "event" in told:
-                    progress(told)
+            try:
+                for line in process.stdout:
+                    told = json.loads(line)
+                    if "event" in told:
+                        progress(told)
+            except BaseException:
+                process.send_signal(signal.SIGINT)  # it ends what it started
+                process.wait()
+                raise
         if "id" not in told:
             raise ImageError(str(told.get("message", f"building {name} ended badly")), hint=str(told.get("hint", "")))
         return str(told["id"])

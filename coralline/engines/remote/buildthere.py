@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coralline.errors import CorallineError
+from coralline.errors import INTERRUPTED, CorallineError
 from coralline.images import Images
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def main() -> None:
         answer = {"id": Images(Path(project), Path(home)).build(name, _say)}
     except CorallineError as error:
         answer = {"message": error.message, "hint": error.hint}
+    except KeyboardInterrupt:  # whoever started us is told too
+        sys.exit(INTERRUPTED)
     _say(answer)
 
 

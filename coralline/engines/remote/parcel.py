@@ -6,6 +6,8 @@ suspicion: plain files and folders below one name, nothing that leads elsewhere,
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 import tarfile
@@ -25,6 +27,12 @@ MOST_FILES = 1_000_000
 MOST_BYTES = 256 << 30
 LARGEST_HEADER = 1 << 20  # of one member, with its long names
 CACHES = "__pycache__"
+LONGEST_SHOWN = 200  # characters of a name
+# What a file system says of a name that cannot be; anything else, such as that it is full, is no fault of theirs.
+BAD_NAMES = (
+    *(errno.EEXIST, errno.EILSEQ, errno.EISDIR, errno.ELOOP),
+    *(errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +114,7 @@ def unpack(stream: Iterable[bytes], target: Path, received: Count, *, most_bytes
     try:
         with tarfile.open(fileobj=reader, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
             _unpack(archive, reader, target, received, most_bytes)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, RecursionError) as error:  # tarfile trusts the numbers and nests the headers
         raise _refused(f"is no archive: {error}") from error
 
 
@@ -117,11 +125,12 @@ def _unpack(archive: tarfile.TarFile, reader: _Bounded, target: Path, received: 
         if count > MOST_FILES or total > most_bytes:
             raise _refused("is larger than anything that a step makes")
         place = _place(member, target)
-        if member.isdir():
-            place.mkdir(mode=0o755, exist_ok=True)
-        else:
-            reader.allowed = member.size + LARGEST_HEADER
-            _write(archive, member, place, received)
+        with _names_refused(member):
+            if member.isdir():
+                place.mkdir(mode=0o755, exist_ok=True)
+            else:
+                reader.allowed = member.size + LARGEST_HEADER
+                _write(archive, member, place, received)
     while reader.read(tarfile.RECORDSIZE):
         pass
     if reader.last.strip(b"\0"):  # tarfile takes the end of the stream for the end of the archive
@@ -136,10 +145,10 @@ def _next(archive: tarfile.TarFile, reader: _Bounded) -> tarfile.TarInfo | None:
 
 def _place(member: tarfile.TarInfo, target: Path) -> Path:
     if not (member.isdir() or (member.isreg() and not member.issparse())):
-        raise _refused(f"holds {member.name!r}, which is neither a file nor a folder")
+        raise _refused(f"holds {_shown(member)}, which is neither a file nor a folder")
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or "\0" in member.name:
-        raise _refused(f"holds {member.name!r}, which leads out of it")
+        raise _refused(f"holds {_shown(member)}, which leads out of it")
     return target.joinpath(*path.parts[1:])
 
 
@@ -148,14 +157,24 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, place: Path, recei
     assert content is not None  # noqa: S101 - it is a plain file
     mode = 0o755 if member.mode & 0o100 else 0o644
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        descriptor = os.open(place, flags, mode)
-    except (FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise _refused(f"holds {member.name!r} twice, or without its folder") from error
-    with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+    with open(os.open(place, flags, mode), "wb") as file:  # noqa: PTH123 - a descriptor, not a path
         while piece := content.read(PIECE_BYTES):
             file.write(piece)
             received(len(piece))
+
+
+@contextlib.contextmanager
+def _names_refused(member: tarfile.TarInfo) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in BAD_NAMES:
+            raise
+        raise _refused(f"holds {_shown(member)} twice, or where it cannot be: {error.strerror}") from error
+
+
+def _shown(member: tarfile.TarInfo) -> str:
+    return repr(member.name[:LONGEST_SHOWN])
 
 
 def _refused(what: str) -> ArtifactError:

@@ -42,6 +42,11 @@ REASONS = (
     (r"open failed: connect failed: No such file", "no Docker daemon runs there", "there: systemctl start docker"),
     (r"open failed: .*refused", "no Docker daemon runs there", "there: systemctl start docker"),
     (
+        r"Could not request (local|remote|dynamic) forwarding",
+        "a forwarding that your ssh configuration has for it cannot be made here",
+        "end what holds its port, or take it out of ~/.ssh/config",
+    ),
+    (
         r"administratively prohibited|forwarding",
         "its ssh server forwards no sockets",
         "there: AllowStreamLocalForwarding yes",
@@ -68,7 +73,8 @@ class Tunnel:
         if shutil.which("ssh") is None:
             raise EngineError("there is no ssh client", hint="install one (Debian: openssh-client)")
         self._address = address
-        self._folder = Path(tempfile.mkdtemp(prefix="coralline-"))
+        # Not TMPDIR: a socket's path has 107 bytes at most, and ssh reads `:` and `%` in it as its own.
+        self._folder = Path(tempfile.mkdtemp(prefix="coralline-", dir="/tmp"))
         self.socket = self._folder / "docker.sock"
         self._said = self._folder / "ssh.log"
         with self._said.open("wb") as log:
@@ -145,4 +151,5 @@ def explained(address: str, said: str) -> EngineError:
 
 def _target(address: str) -> str:
     parts = placement.parts(address)
-    return f"{parts['user']}@{parts['host']}" if parts["user"] else str(parts["host"]).strip("[]")
+    host = str(parts["host"]).strip("[]")  # ssh takes an IPv6 address without them
+    return f"{parts['user']}@{host}" if parts["user"] else host

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import threading
@@ -24,6 +25,7 @@ CONNECT_S = 15
 ANSWER_S = 600  # an image that is unpacked onto a memory card takes minutes
 OLDEST_API = (1, 40)
 OLDEST_DOCKER = "19.03"
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Wire:
@@ -83,7 +85,7 @@ class Wire:
 
     @contextlib.contextmanager
     def trouble(self) -> Iterator[None]:
-        """Turn what the SDK raises into an EngineError that names the daemon."""
+        """Turn what the SDK raises into an EngineError that names the daemon; trouble with files here stays itself."""
         import requests
         from docker.errors import APIError, DockerException
 
@@ -94,6 +96,8 @@ class Wire:
                 f"the Docker daemon at {self.address} refused: {error.explanation or error}", hint="see its log there"
             ) from error
         except (DockerException, requests.RequestException, OSError) as error:
+            if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
+                raise
             raise self._lost(error) from error
 
     def _lost(self, error: Exception) -> EngineError:
