@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from coralline import offline
 from coralline.environments import PYTHON
 from coralline.errors import ProfileError
-from coralline.images import Images
-from coralline.images.built import BESIDE
+from coralline.images import Images, built
 from coralline.notices import Kind, Notice, Notify
 from coralline.pack import project as own
 from coralline.pack import wheels
@@ -57,7 +56,8 @@ def make(project: Path, folder: Path, notify: Notify, *, images: bool, gpus: boo
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _check_is_ours(folder)
-        return _filled(project, folder, notify, images=images, gpus=gpus)
+        with built.held(project / ".coralline" / "pack.lock"):  # what another is writing looks like what a kill left
+            return _filled(project, folder, notify, images=images, gpus=gpus)
     except OSError as error:
         raise ProfileError(
             f"--to {str(folder)!r} cannot be written: {error.strerror or error}",
@@ -76,7 +76,7 @@ def _check_is_ours(folder: Path) -> None:
 
 def _filled(project: Path, folder: Path, notify: Notify, *, images: bool, gpus: bool) -> Packed:
     (folder / offline.SUMS).unlink(missing_ok=True)  # nobody may take half a pack for a whole one
-    for left in (*folder.glob(f"{offline.WHEELS}/{wheels.BESIDE}*"), *folder.glob(f"{offline.IMAGES}/{BESIDE}*")):
+    for left in (*folder.glob(f"{offline.WHEELS}/{wheels.BESIDE}*"), *folder.glob(f"{offline.IMAGES}/{built.BESIDE}*")):
         shutil.rmtree(left, ignore_errors=True)  # gigabytes of one that was killed
     fetched = wheels.fetch(_pins(project, gpus=gpus), folder / offline.WHEELS, _telling(notify, "wheels"))
     notify(Notice(kind=Kind.DONE, label="wheels"))

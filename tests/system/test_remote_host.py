@@ -82,8 +82,9 @@ def engine(
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is known of images here, and of other machines nothing."""
-    folder = tmp_path_factory.mktemp("home")
-    (folder / "images").symlink_to(PROJECT / ".coralline" / "images")
+    folder, known = tmp_path_factory.mktemp("home"), PROJECT / ".coralline" / "images"
+    known.mkdir(parents=True, exist_ok=True)
+    (folder / "images").symlink_to(known)
     return folder
 
 
