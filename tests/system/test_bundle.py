@@ -183,9 +183,12 @@ def test_a_bundle_that_is_swapped_for_the_signed_one_after_it_was_read_is_found_
     keys: dict[str, Path], tmp_path: Path
 ) -> None:
     made = signed(tmp_path, keys["ed25519"], "it.zip")
-    good, forged = made.read_bytes(), tmp_path / "forged.zip"
-    forged.write_bytes(good)
-    forge(forged, lambda members: members.update({"logs/one.log": members["logs/one.log"].swapcase()}))
+    good, members = made.read_bytes(), members_of(made)
+    envelopes = {name: content for name, content in members.items() if name.endswith(".dsse.json")}
+    other = Sample(tmp_path / "other").make()
+    (other.root / "runs" / RUN / "logs" / "one.log").write_bytes(members["logs/one.log"].swapcase())
+    forged = forge(other.bundle(tmp_path / "forged.zip"), lambda members: members.update(envelopes))
+    assert forged.stat().st_size == len(good)
     with Bundle(forged) as opened:
         forged.write_bytes(good)
         with pytest.raises(ArtifactError, match=r"^manifest\.dsse\.json does not hold manifest\.json"):
