@@ -100,13 +100,11 @@ def _refusals_told() -> Iterator[None]:
     """Turn what the system refuses into our word for it."""
     try:
         yield
-    except PermissionError as error:
-        raise ArtifactError(
-            f"{error.filename} cannot be read by this user", hint="run this as the user who owns the store"
-        ) from error
     except OSError as error:
+        is_closed = isinstance(error, PermissionError)
         raise ArtifactError(
-            f"{error.filename or 'the store'}: {error.strerror}", hint="look after its disk, and run this again"
+            f"{error.filename or 'the store'} cannot be read{' by this user' if is_closed else f': {error.strerror}'}",
+            hint="run this as the user who owns the store" if is_closed else "look after its disk, and run this again",
         ) from error
 
 
@@ -146,11 +144,8 @@ def _checks(home: Path, told: Examined) -> Iterator[tuple[Any, ...]]:
     except PermissionError:
         raise
     except OSError as error:
-        yield (
-            _broken,
-            home.name,
-            f"the folder {os.path.relpath(error.filename, home)} cannot be listed: {error.strerror}",
-        )
+        place = os.path.relpath(error.filename, home)
+        yield _broken, home.name, f"the folder {place} cannot be listed: {error.strerror}"
         return
     for path in sorted(found.keys() - listed.keys() - OWN):
         yield _broken, home.name, f"{path} was added"
