@@ -178,7 +178,7 @@ class Execution:
             step=step, action=decision.action, reason=decision.reason, key=artifact.key, artifact=artifact
         )
         self._maker.store.remember(step.label, artifact.key)
-        if artifact.record["run"] == self._maker.run.id:
+        if artifact.record.get("run") == self._maker.run.id:
             took = float(artifact.record.get("seconds", seconds))  # on a farm a step waits before it is made
             self._note(step, "made", decision.reason, artifact.key, took)
             self._notify(Notice(kind=Kind.DONE, label=step.label, text=artifact.digest[:12], seconds=took))

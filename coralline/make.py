@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from coralline import catalogue, host, revision
+from coralline import __version__, catalogue, host, revision
 from coralline.devices import lock
 from coralline.engines.base import Event, Job, Outcome
 from coralline.errors import ArtifactError, CorallineError, DeviceError, ProfileError, StageError
@@ -103,6 +103,7 @@ class Maker:
         record = {
             "schema": "coralline.record",
             "version": 1,
+            "coralline": __version__,
             "label": step.label,
             "stage": step.spec.name,
             "axes": dict(step.axes),

@@ -65,7 +65,7 @@ def _read_json(path: Path) -> Any:
     _check_file(path, "json")
     try:
         return json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _broken(path, f"is not JSON: {error}") from error
 
 

@@ -105,7 +105,8 @@ def _put(content: bytes, out: Path) -> None:
     """Write all of the file or nothing."""
     beside = out.with_name(f"{out.name}.{os.getpid()}")
     try:
-        beside.write_bytes(content)
+        with beside.open("xb") as file:  # a link that waits under this name is not followed
+            file.write(content)
         beside.replace(out)
     except OSError as error:
         beside.unlink(missing_ok=True)

@@ -26,13 +26,11 @@ _DIGEST = re.compile(r"^(?:.*@)?(?:sha256:)?([0-9a-f]{64})(?: .*)?$")  # with th
 Descriptor = dict[str, Any]
 
 
-def statement(record: Mapping[str, Any], files: Mapping[str, Any], version: str) -> dict[str, Any]:
-    """Return the statement of one artifact; `version` is that of the Coralline that wrote the record down."""
-    subjects = [{"name": path, "digest": {"sha256": files[path][0]}} for path in sorted(files)]
-    whole = {"name": f"objects/{record['key']}", "digest": {CONTENT: record["digest"]}}
+def statement(record: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the statement of one artifact. What a record of an earlier version does not say is left out."""
     return {
         "_type": "https://in-toto.io/Statement/v1",
-        "subject": [whole, *subjects],
+        "subject": subjects(record, files),
         "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": {
             "buildDefinition": {
@@ -54,16 +52,22 @@ def statement(record: Mapping[str, Any], files: Mapping[str, Any], version: str)
             "runDetails": {
                 "builder": {
                     "id": f"urn:coralline:engine:{record['engine']['name']}",
-                    "version": {"coralline": version},
+                    **({"version": {"coralline": record["coralline"]}} if "coralline" in record else {}),
                 },
                 "metadata": {
-                    "invocationId": record["run"],
+                    **({"invocationId": record["run"]} if "run" in record else {}),
                     "startedOn": record["started"],
                     "finishedOn": finished(record),
                 },
             },
         },
     }
+
+
+def subjects(record: Mapping[str, Any], files: Mapping[str, Any]) -> list[Descriptor]:
+    """Return what a statement is about: the artifact as a whole, and each of its files."""
+    whole = {"name": f"objects/{record['key']}", "digest": {CONTENT: record["digest"]}}
+    return [whole, *({"name": path, "digest": {"sha256": files[path][0]}} for path in sorted(files))]
 
 
 def finished(record: Mapping[str, Any]) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEPT = "kept"
+IMPORTED = "imported.json"
+AHEAD_S = 86_400  # a clock that is wrong by less is soon caught up with
 LOOK_BACK = 20  # among so many runs one that ended is preferred: one still going, or killed, says little
 
 
@@ -67,6 +69,11 @@ class Run:
     def is_kept(self) -> bool:
         """Whether it was marked to be kept."""
         return (self.folder / KEPT).exists()
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it came from elsewhere, in a bundle."""
+        return (self.folder / IMPORTED).exists()
 
     def keep(self, *, wanted: bool) -> None:
         """Mark it to be kept, with all that it used, or take the mark away."""
@@ -136,14 +143,17 @@ def load(root: Path, name: str | None = None) -> Run:
 
 
 def names(root: Path) -> list[str]:
-    """Return the names of all runs, the oldest first.
+    """Return the names of all runs, the oldest first; before all those of a time to come, by a clock that was wrong.
+
+    Else such a run would be the latest for years.
 
     Raises:
         ArtifactError: the store is closed to this user.
     """
+    latest = time.strftime("%Y%m%d-%H%M%S", time.gmtime(time.time() + AHEAD_S))
     try:
         with os.scandir(root / "runs") as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir())
+            return sorted((entry.name for entry in entries if entry.is_dir()), key=lambda name: (name < latest, name))
     except FileNotFoundError:
         return []
     except PermissionError as error:

@@ -35,6 +35,7 @@ class Sample:
 
     root: Path
     keys: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)  # what every step went on without
 
     @property
     def store(self) -> Store:
@@ -65,10 +66,11 @@ class Sample:
         image = {"name": "image-" + stage, "engine": "local", "lock": "1" * 64, "python": "3.11"}
         parts = {
             "stage": stage, "parameters": parameters, "inputs": inputs, "image": image,
-            "code": {f"stages/{stage}/__main__.py": "2" * 64}, "host": None, "missing": {},
+            "code": {f"stages/{stage}/__main__.py": "2" * 64}, "host": None, "missing": self.missing,
         }  # fmt: skip
         record = {
             "schema": "coralline.record", "version": 1, "label": stage, "stage": stage, "axes": {}, "run": RUN,
+            "coralline": VERSION,
             "key_parts": parts, "engine": {"name": "local", "python": "3.11.9"}, "host": HOST, "threads": 2,
             "revision": {"commit": "c" * 40, "dirty": True},
             "started": "2026-01-02T03:04:06Z", "seconds": 1.5, "warnings": [],

@@ -6,6 +6,7 @@
     documents    what is derived from run and records, by writer and reader alike; crate and actions for other tools
     contents     what goes into the bundle of a run, with locks
     writer       the same bytes for the same run
+    foreign      JSON of others, bounded before it is parsed
     shapes       what a foreign run or record must be like
     reader       a bundle of whoever gave it, checked from end to end before anything in it is believed
     importing    from a bundle into a store

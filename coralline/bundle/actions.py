@@ -40,6 +40,16 @@ class Course:
         return [(label, self.records[told["key"]]) for label, told in steps if told["state"] in {"made", "reused"}]
 
     @property
+    def made(self) -> list[Record]:
+        """The records of what the run made itself, as far as they name their run: the first ones did not."""
+        return [record for _, record in self.taken if record.get("run") == self.run["run"]]
+
+    @property
+    def versions(self) -> list[str]:
+        """The versions of Coralline that made them, as far as the records say: on a farm there may be several."""
+        return sorted({record["coralline"] for record in self.made if "coralline" in record})
+
+    @property
     def began(self) -> str:
         """The time of the run's beginning, in UTC and to the second, as its name tells it."""
         day, clock = self.run["run"][:8], self.run["run"][9:15]
@@ -96,7 +106,7 @@ def _tools(course: Course) -> Iterator[Entity]:
 
 def _execution(course: Course) -> Entity:
     """Describe the run as a whole; it ended, as far as is known, with the last step that it made itself."""
-    ends = [_moment(finished(record)) for _, record in course.taken if record["run"] == course.run["run"]]
+    ends = [_moment(finished(record)) for record in course.made]
     made = dict.fromkeys(artifact(record["key"]) for _, record in course.taken)
     return {
         "@id": EXECUTION,
@@ -145,13 +155,17 @@ def _action(course: Course, label: str, record: Record, makers: Mapping[str, str
         "@id": action(label),
         "@type": "CreateAction",
         "name": f"Run of {label}",
-        "description": f"Made by run {record['run']} with the engine {record['engine']['name']}.",
+        "description": f"Made by {_maker(record)} with the engine {record['engine']['name']}.",
         "instrument": at(tool(record)),
         "object": [at(address) for address in (*dict.fromkeys(read), *(value["@id"] for value in values))],
         "result": at(artifact(record["key"])),
         "startTime": _moment(record["started"]),
         "endTime": _moment(finished(record)),
     }
+
+
+def _maker(record: Record) -> str:
+    return f"run {record['run']}" if "run" in record else "a run that the record does not name"
 
 
 def _value(label: str, name: str, value: Any) -> Entity:

@@ -38,9 +38,7 @@ MEDIA_TYPES = {
 }  # fmt: skip
 
 
-def describe(
-    run: Mapping[str, Any], records: Mapping[str, Record], members: Mapping[str, list[Any]], version: str
-) -> dict[str, Any]:
+def describe(run: Mapping[str, Any], records: Mapping[str, Record], members: Mapping[str, list[Any]]) -> dict[str, Any]:
     """Return the JSON-LD document of a run, the records of its artifacts by key, and the bundle's other members."""
     course = Course(run, records)
     parts, artifacts = list(_files(members)), list(_artifacts(records, members))
@@ -49,8 +47,8 @@ def describe(
         _root(course, parts, artifacts),
         *(_work(address, name, number) for address, (name, number) in PROFILES.items()),
         {"@id": LICENCE, "@type": "CreativeWork", "name": "no licence stated", "description": LICENCE_TEXT},
-        {"@id": LANGUAGE, "@type": "ComputerLanguage", "name": "request of Coralline", "version": version},
-        {"@id": ENGINE, "@type": "SoftwareApplication", "name": "Coralline", "softwareVersion": version},
+        {"@id": LANGUAGE, "@type": "ComputerLanguage", "name": "request of Coralline", "version": str(run["version"])},
+        {"@id": ENGINE, "@type": "SoftwareApplication", "name": "Coralline", **_versions(course)},
         *course.entities(),
         *(part | _workflow(course) if part["@id"] == RUN else part for part in parts),
         *artifacts,
@@ -82,6 +80,10 @@ def _root(course: Course, parts: Iterable[Entity], artifacts: Iterable[Entity]) 
 
 def _work(address: str, name: str, version: str) -> Entity:
     return {"@id": address, "@type": "CreativeWork", "name": name, "version": version}
+
+
+def _versions(course: Course) -> Entity:
+    return {"softwareVersion": ", ".join(course.versions)} if course.versions else {}
 
 
 def _workflow(course: Course) -> Entity:

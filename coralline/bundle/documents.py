@@ -1,6 +1,7 @@
 """The documents that a bundle derives from records and runs: each is the same bytes for the same record.
 
-The reader derives them once more and compares, so a bundle in which they disagree with the records is refused.
+The reader derives them once more and compares, so a bundle in which they disagree with the records is refused. Of an
+earlier form, in which they had other words, it compares the digests that they state.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from coralline import provenance
 from coralline.bundle import crate
 from coralline.bundle.layout import CRATE, ENVELOPE, STATEMENT, member_of, object_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Listing = dict[str, list[Any]]  # path -> [sha256, size in bytes]
+FORM = 2  # of the documents below: goes up when one of them is derived otherwise, and earlier ones can still be read
 
 # What stands before these in a log names the machine that wrote it, and nothing else.
 _PART = rb"[^\s/:\"'()<>,;]{1,255}/"
@@ -38,17 +41,28 @@ class Story:
     def statements(self) -> Iterator[tuple[str, bytes]]:
         """Yield the provenance of each artifact, by member."""
         for key, record in sorted(self.records.items()):
-            told = provenance.statement(record, self.files[key], self.version)
+            told = provenance.statement(record, self.files[key])
             yield member_of(key, STATEMENT), text(told)
 
     def crate(self, members: Mapping[str, list[Any]]) -> bytes:
         """Return the description of the crate that has these members; signatures are not told of in it."""
         told = {name: entry for name, entry in members.items() if name != CRATE and not _is_envelope(name)}
-        return text(crate.describe(self.run, self.records, told, self.version))
+        return text(crate.describe(self.run, self.records, told))
+
+    def misstated(self, members: Mapping[str, list[Any]], document: Callable[[str], Any]) -> Iterator[str]:
+        """Yield which documents of an earlier form state other digests than records and members have."""
+        for key, record in self.records.items():
+            name = member_of(key, STATEMENT)
+            if document(name)["subject"] != provenance.subjects(record, self.files[key]):
+                yield name
+        stated = {unquote(one["@id"]): one["sha256"] for one in document(CRATE)["@graph"] if "sha256" in one}
+        if any(members.get(name, [""])[0] != digest for name, digest in stated.items()):
+            yield CRATE
 
     def manifest(self, members: Mapping[str, list[Any]]) -> bytes:
         """Return the list of all members but itself."""
-        return text({"schema": "coralline.bundle", "version": 1, "coralline": self.version, "members": dict(members)})
+        told = {"schema": "coralline.bundle", "version": FORM, "coralline": self.version, "members": dict(members)}
+        return text(told)
 
 
 def _is_envelope(name: str) -> bool:

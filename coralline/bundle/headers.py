@@ -20,6 +20,7 @@ UNIX, VERSION, WIDE_VERSION, UTF8 = 3, 20, 45, 0x800
 DATE = (MOMENT[0] - 1980) << 9 | MOMENT[1] << 5 | MOMENT[2]
 MOST_COUNT, MOST_OFFSET = 0xFFFF, (1 << 31) - 1  # from here on zipfile writes wide fields
 
+ENTRY = b"PK\x01\x02"  # how each member begins in the list
 LOCAL, LISTED, END = struct.Struct("<4s5H3L2H"), struct.Struct("<4s4B4H3L5H2L"), struct.Struct("<4s4H2LH")
 WIDE_END, LOCATOR, WIDE_OFFSET = struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL"), struct.Struct("<2HQ")
 
@@ -50,7 +51,7 @@ def _entry(member: zipfile.ZipInfo) -> bytes:
         offset, extra, version = 0xFFFFFFFF, WIDE_OFFSET.pack(1, 8, offset), WIDE_VERSION
     sizes = (member.CRC, member.file_size, member.file_size, len(name), len(extra), 0)
     versions, form = (version, UNIX, version, 0), (_flags(name), zipfile.ZIP_STORED, 0, DATE)
-    return LISTED.pack(b"PK\x01\x02", *versions, *form, *sizes, 0, 0, MODE, offset) + name + extra
+    return LISTED.pack(ENTRY, *versions, *form, *sizes, 0, 0, MODE, offset) + name + extra
 
 
 def _flags(name: bytes) -> int:

@@ -15,6 +15,7 @@ from coralline.bundle.documents import run as plain_run
 from coralline.bundle.layout import RUN
 from coralline.errors import ArtifactError, ProfileError
 from coralline.notices import Kind, Notice
+from coralline.runs import IMPORTED
 from coralline.store import durable
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from coralline.bundle.reader import Bundle
     from coralline.notices import Notify
     from coralline.store import Store
-
-IMPORTED = "imported.json"
 
 
 @dataclass(frozen=True, slots=True)

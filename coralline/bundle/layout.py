@@ -28,6 +28,7 @@ MOST_MEMBERS = 400_000
 MOST_BYTES = 2 * 10**9  # of one member: zip needs no wider fields up to here
 MOST_DOCUMENT_BYTES = 96 * 2**20  # of a member that is read as a whole: the manifest of so many members
 MOST_DOCUMENTS_BYTES = 2**30  # of all those together
+MOST_VALUES = 15 * MOST_MEMBERS  # in all documents that are parsed: each list of files has three for each of them
 LONGEST_NAME, LONGEST_PART = 1_000, 255  # bytes
 DEEPEST = 32  # folders, one in another
 

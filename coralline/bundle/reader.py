@@ -8,19 +8,20 @@ without a signature: that nobody made the whole bundle anew (signatures.py).
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 import zlib
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline.bundle import documents, shapes
+from coralline.bundle import documents, foreign, shapes
 from coralline.bundle.archive import Archive
+from coralline.bundle.foreign import UNREADABLE
 from coralline.bundle.layout import (
     CRATE,
     FILES,
     MANIFEST,
+    MOST_VALUES,
     OWN,
     RECORD,
     RUN,
@@ -31,6 +32,7 @@ from coralline.bundle.layout import (
     member_of,
     object_of,
 )
+from coralline.errors import ArtifactError
 from coralline.key import canonical, key_of
 from coralline.runs import Run
 from coralline.store import Artifact, content_digest, sealed, text_of
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from typing import Self
 
 Listing = dict[str, list[Any]]  # path -> [sha256, size in bytes]
-UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)  # of foreign JSON
 
 
 class Bundle:
@@ -55,6 +56,7 @@ class Bundle:
 
     def __init__(self, path: Path, progress: Callable[[int, int], None] = lambda _done, _total: None) -> None:
         self.archive = Archive(path)
+        self._values = 0
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         try:
             self.manifest = self._manifest()
@@ -79,10 +81,10 @@ class Bundle:
         told: str = self.manifest["coralline"]
         return told
 
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the manifest, which binds every byte of the bundle."""
-        return hashlib.sha256(self.archive.read(MANIFEST)).hexdigest()
+    def digest_of(self, name: str) -> str:
+        """Return the SHA-256 of a member as it was when the bundle was opened, whatever is in the file by now."""
+        told: str = self.digest if name == MANIFEST else self.manifest["members"][name][0]
+        return told
 
     def has_outputs(self, key: str) -> bool:
         """Whether the outputs of an artifact are in the bundle too."""
@@ -129,14 +131,23 @@ class Bundle:
         self.close()
 
     def _manifest(self) -> dict[str, Any]:
-        told = self.document(MANIFEST)
+        content = self.archive.read(MANIFEST)
+        self.digest = hashlib.sha256(content).hexdigest()  # it binds every byte of the bundle
+        told = self._parsed(MANIFEST, content)
         if (
             not isinstance(told, dict)
-            or (told.get("schema"), told.get("version")) != ("coralline.bundle", 1)
-            or not isinstance(told.get("coralline"), str)
+            or told.get("schema") != "coralline.bundle"
+            or type(told.get("version")) is not int
+            or not shapes.is_word(told.get("coralline"))
             or not is_listing(told.get("members"))
         ):
             raise broken(MANIFEST, "is not a manifest that this version can read")
+        if not 1 <= told["version"] <= documents.FORM:
+            raise ArtifactError(
+                f"{MANIFEST} is of form {told['version']}, by Coralline {told['coralline']}; here forms up to"
+                f" {documents.FORM} can be read",
+                hint="bring this Coralline up to date, or ask for a bundle made with an earlier one",
+            )
         return told
 
     def _check_members(self, progress: Callable[[int, int], None]) -> None:
@@ -188,19 +199,24 @@ class Bundle:
         return record
 
     def _check_derived(self) -> None:
-        """Derive once more what was derived from run, records and lists of files; it must be the same bytes."""
+        """Derive once more what was derived from run, records and lists of files; it must be the same bytes.
+
+        An earlier version derived other words: of those it must be the same digests.
+        """
         told: Listing = self.manifest["members"]
         story = documents.Story(self.document(RUN), self._records, self._listings, self.version)
         try:
-            derived = dict(story.statements())
-            derived[CRATE] = story.crate(told)
+            derived = {**dict(story.statements()), CRATE: story.crate(told)}
+            if self.manifest["version"] < documents.FORM:
+                wrong = list(story.misstated(told, self.document))
+            else:
+                wrong = [name for name, content in derived.items() if told.get(name) != documents.entry(content)]
         except UNREADABLE as error:
             raise broken(
                 RUN, f"and the records do not tell enough to derive provenance from them: {error!r}"
             ) from error
-        for name, content in derived.items():
-            if told.get(name) != documents.entry(content):
-                raise broken(name, "does not say what the records say, or is of another version of Coralline")
+        for name in wrong:
+            raise broken(name, "does not say what the records say")
 
     def _run(self) -> Run:
         told = self.document(RUN)
@@ -225,11 +241,22 @@ class Bundle:
             raise broken(name, "is not written as such documents are")
 
     def document(self, name: str) -> Any:
-        """Read a JSON document."""
+        """Read a JSON document, once its size and depth are known to be bearable."""
+        content, told = self.archive.read(name), self.manifest["members"].get(name)
+        if told is not None and documents.entry(content) != told:
+            raise broken(name, "changed while it was read")
+        return self._parsed(name, content)
+
+    def _parsed(self, name: str, content: bytes) -> Any:
         try:
-            return json.loads(self.archive.read(name))
+            if not content.isascii():  # with one wide letter a whole text takes four times its bytes
+                raise broken(name, "is not written in ASCII, as the documents of a bundle are")
+            self._values += foreign.count(content)
+            if self._values > MOST_VALUES:
+                raise broken(name, "holds more than the documents of a bundle may hold together")
+            return foreign.parse(content)
         except (ValueError, RecursionError) as error:
-            raise broken(name, f"is not JSON: {error}") from error
+            raise broken(name, f"is not JSON as a bundle has it: {error}") from error
 
     def _save(self, name: str, place: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)

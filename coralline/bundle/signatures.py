@@ -7,6 +7,7 @@ every byte of the bundle. The signing is done by securesystemslib in an environm
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ def _envelope(bundle: Bundle, name: str, signed: str) -> dict[str, Any]:
             raise broken(name, "has more signatures than anybody needs")
     except (LookupError, TypeError, ValueError) as error:
         raise broken(name, "is not an envelope") from error
-    if (payload, kind) != (bundle.archive.read(signed), _type(signed)):
+    if (hashlib.sha256(payload).hexdigest(), kind) != (bundle.digest_of(signed), _type(signed)):
         raise broken(name, f"does not hold {signed}")
     return {"payload": told["payload"], "payloadType": kind, "signatures": signatures}
 

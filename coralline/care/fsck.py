@@ -6,6 +6,7 @@ at once more with its key held: it may have been made again, or collected, in th
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -47,41 +48,64 @@ class Corrupt:
 
 @dataclass(slots=True, kw_only=True)
 class Examined:
-    """What was found: how many artifacts, bytes, records without a seal, and the corrupt ones."""
+    """What was found: how many artifacts, bytes, records without a seal, and the corrupt ones.
+
+    `in_use` are those that looked broken and could not be looked at again, by key with their label: somebody held them.
+    """
 
     artifacts: int = 0
     size_bytes: int = 0
     unsealed: int = 0
     corrupt: list[Corrupt] = field(default_factory=list)
+    in_use: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every artifact is what its record says."""
+        return not self.corrupt and not self.in_use
 
 
 def examine(store: Store, notify: Notify) -> Examined:
     """Look at every artifact byte for byte, move corrupt ones to the quarantine, and say what depended on them.
 
     Raises:
-        ArtifactError: something cannot be read by this user.
+        ArtifactError: something cannot be read, or moved, by this user.
     """
-    keys = sorted(_names(store.root / "objects"))
-    told, total = Examined(artifacts=len(keys)), sum(_size(store.root / "objects" / key) for key in keys)
-    suspects = set()
-    try:
+    with _refusals_told():
+        keys = sorted(_names(store.root / "objects"))
+        told, total = Examined(artifacts=len(keys)), sum(_size(store.root / "objects" / key) for key in keys)
+        suspects = set()
         for key, size, fault in _looked(store, keys, told):
             told.size_bytes += size
             suspects.update([key] if fault else [])
             notify(_progress(told.size_bytes, total))
-    except PermissionError as error:
-        raise ArtifactError(
-            f"{error.filename} cannot be read by this user", hint="run this as the user who owns the store"
-        ) from error
-    moved = [found for key in sorted(suspects) if (found := _put_aside(store, key)) is not None]
-    _find_dependents(store, moved)
+        moved = [found for key in sorted(suspects) if (found := _put_aside(store, key, told)) is not None]
+        _find_dependents(store, moved)
     told.corrupt = [corrupt for _, corrupt in moved]
     return told
 
 
 def faults(home: Path) -> list[str]:
-    """Say in which ways the artifact in the folder `home` is not what its record says; nothing when it is."""
-    return [fault for _, _, fault in itertools.starmap(_call, _checks(home, Examined())) if fault]
+    """Say in which ways the artifact in the folder `home` is not what its record says; nothing when it is.
+
+    Raises:
+        ArtifactError: something cannot be read by this user.
+    """
+    with _refusals_told():
+        return [fault for _, _, fault in itertools.starmap(_call, _checks(home, Examined())) if fault]
+
+
+@contextlib.contextmanager
+def _refusals_told() -> Iterator[None]:
+    """Turn what the system refuses into our word for it."""
+    try:
+        yield
+    except OSError as error:
+        is_closed = isinstance(error, PermissionError)
+        raise ArtifactError(
+            f"{error.filename or 'the store'} cannot be read{' by this user' if is_closed else f': {error.strerror}'}",
+            hint="run this as the user who owns the store" if is_closed else "look after its disk, and run this again",
+        ) from error
 
 
 def _looked(store: Store, keys: Iterable[str], told: Examined) -> Iterator[Found]:
@@ -117,6 +141,12 @@ def _checks(home: Path, told: Examined) -> Iterator[tuple[Any, ...]]:
             yield _broken, home.name, "it is a file or a link, and no folder"
     except FileNotFoundError:
         yield _broken, home.name, "it is gone"  # collected meanwhile, as the second look will tell
+    except PermissionError:
+        raise
+    except OSError as error:
+        place = os.path.relpath(error.filename, home)
+        yield _broken, home.name, f"the folder {place} cannot be listed: {error.strerror}"
+        return
     for path in sorted(found.keys() - listed.keys() - OWN):
         yield _broken, home.name, f"{path} was added"
     for path, (sha256, size) in listed.items():
@@ -184,14 +214,16 @@ def _found(folder: Path, prefix: str) -> Iterator[tuple[str, bool]]:
                 yield prefix + entry.name, entry.is_file(follow_symlinks=False)
 
 
-def _put_aside(store: Store, key: str) -> tuple[str, Corrupt] | None:
-    """Look again with the key held; move what is still broken aside. None when it is not, or is being made again."""
+def _put_aside(store: Store, key: str, told: Examined) -> tuple[str, Corrupt] | None:
+    """Look again with the key held; move what is still broken aside. None when it is not, or somebody else holds it."""
     home = store.root / "objects" / key
     with store.held(key) as is_mine:
+        record = _record(home)
+        if not is_mine:
+            told.in_use[key] = str(record.get("label") or _label_of(store, key))
         found = faults(home) if is_mine and os.path.lexists(home) else []
         if not found:
             return None
-        record = _record(home)
         digest = record.get("digest") or content_digest(_listed(home))
         moved = store.put_aside(key)
     if moved is None:

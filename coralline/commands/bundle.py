@@ -12,7 +12,7 @@ from coralline import __version__, catalogue, console, runs
 from coralline.console.ending import guarded, print_json
 from coralline.errors import ProfileError
 from coralline.notices import Kind, Notice
-from coralline.store import Store
+from coralline.store import Store, uses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ def write_bundle(name: str | None, *, artifacts: bool, to: str | None, sign: str
     """Write the bundle of a run, and print where it is and its digest."""
     with guarded():
         root = catalogue.artifacts()
-        run = runs.load(root, name)
+        run = _at_rest(runs.load(root, name), root)
         place = Path(to or f"{run.id}.zip").expanduser()
         _check_place(place)
         told = _written(run, root, place, artifacts=artifacts, key=sign)
@@ -93,6 +93,15 @@ def _written(run: runs.Run, root: Path, place: Path, *, artifacts: bool, key: st
 def _in_use(store: Store) -> contextlib.AbstractContextManager[Store]:
     """Keep what is bundled from being collected meanwhile, where this user may write into the store to say so."""
     return store.used() if os.access(store.root, os.W_OK) else contextlib.nullcontext(store)
+
+
+def _at_rest(run: runs.Run, root: Path) -> runs.Run:
+    """Refuse a run that goes on: what was bundled would be another run than the one that it becomes."""
+    if run.state(uses.claimed(root)) is runs.State.GOING_ON:
+        raise ProfileError(
+            f"run {run.id} still goes on", hint="wait until it has ended: ./run runs lists how far all are"
+        )
+    return run
 
 
 def _check_place(place: Path) -> None:

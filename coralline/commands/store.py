@@ -72,7 +72,7 @@ def check_store(*, as_json: bool) -> None:
             print_json(storeanswers.examined(found))
         else:
             storeanswers.show_examined(found)
-        if found.corrupt:
+        if not found.is_whole:
             raise SystemExit(ArtifactError.code)
 
 

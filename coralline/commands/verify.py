@@ -99,11 +99,16 @@ def lines(found: Verification) -> Iterator[str]:
     yield f"run {found.run}{against}"
     for verdict in found.verdicts:
         yield f"{verdict.word!s:{len(Word.NORMALISED)}}  {verdict.level}  {verdict.label}"
-        yield from ("    " + text for text in _more(verdict))
+        yield from ("    " + _in_one_line(text) for text in _more(verdict))
     counted = Counter(verdict.word for verdict in found.verdicts)
     yield ", ".join(f"{counted[word]} {word}" for word in Word if counted[word])
     if found.kept:
         yield f"kept    {found.kept}"
+
+
+def _in_one_line(text: str) -> str:
+    """Write what a record or a step says, which may be of others, so that no letter of it moves a cursor."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _more(verdict: Verdict) -> Iterator[str]:

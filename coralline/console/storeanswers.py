@@ -106,6 +106,7 @@ def examined(found: Examined) -> dict[str, Any]:
         "bytes": found.size_bytes,
         "unsealed": found.unsealed,
         "corrupt": [_corrupt(one) for one in found.corrupt],
+        "in_use": [{"key": key, "label": label} for key, label in found.in_use.items()],
     }
 
 
@@ -131,6 +132,8 @@ def show_examined(found: Examined) -> None:
             print(f"  {line}")
         if one.runs:
             print(f"  used by {', '.join(one.runs[:MOST_NAMES])}{_rest(one.runs, MOST_NAMES, 'runs')}")
+    for key, label in found.in_use.items():
+        print(f"in use, not looked at again: {label} {key}; it looked broken, so do this once more later")
     if found.unsealed:
         print(f"{found.unsealed} without a seal (from before records had one): their numbers could not be checked")
     print(f"artifacts: {found.artifacts}, {_size(found.size_bytes)} read; corrupt: {len(found.corrupt) or 'none'}")

@@ -29,8 +29,8 @@ def request_of(run: Run, externals: Mapping[str, Path]) -> Request:
     told = run.request
     try:
         return Request(
-            models=tuple(_known(told["models"], catalogue.models(), "model")),
-            recipes=tuple(_known(told["recipes"], catalogue.recipes(), "recipe")),
+            models=tuple(dict.fromkeys(_known(told["models"], catalogue.models(), "model"))),
+            recipes=tuple(dict.fromkeys(_known(told["recipes"], catalogue.recipes(), "recipe"))),
             profile=str(told["profile"]),
             values=dict(_values(told["values"])),
             swept=dict(_swept(told.get("swept", {}))),
@@ -40,7 +40,7 @@ def request_of(run: Run, externals: Mapping[str, Path]) -> Request:
         )
     except ProfileError as error:
         raise ProfileError(f"run {run.id} cannot be made again here: {error.message}", hint=error.hint) from error
-    except (LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, OverflowError) as error:
         raise ProfileError(
             f"run {run.id} does not say what was asked for", hint="it was made by another version; make the run again"
         ) from error

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from coralline.errors import ProfileError
 from coralline.verify import latency, normal, proportions
 from coralline.verify.normal import Way
-from coralline.verify.subject import listed
+from coralline.verify.subject import UNREADABLE, listed
 from coralline.verify.verdict import Word
 
 if TYPE_CHECKING:
@@ -43,10 +42,13 @@ def compare(stage: str, original: Original, rebuilt: Artifact, *, elsewhere: boo
     finding = _Finding()
     rules = {name: normal.rule_of(stage, name) for name in names}
     ways = {rule.way for rule in rules.values() if rule is not None}
-    if Way.LATENCY in ways:
-        _compare_latency(finding, original, rebuilt)
-    if Way.PREDICTIONS in ways and elsewhere:
-        _compare_predictions(finding, original, rebuilt)
+    try:
+        if Way.LATENCY in ways:
+            _compare_latency(finding, original, rebuilt)
+        if Way.PREDICTIONS in ways and elsewhere:
+            _compare_predictions(finding, original, rebuilt)
+    except UNREADABLE as error:  # what cannot be read is not shown to be the same
+        finding.undecided.append(f"the numbers of one of the two cannot be read: {error}")
     for name, rule in rules.items():
         if rule is None or (rule.way is Way.PREDICTIONS and not elsewhere) or not _is_in_both(name, original, rebuilt):
             finding.wrong.append(name)
@@ -76,10 +78,13 @@ def _compare_latency(finding: _Finding, original: Original, rebuilt: Artifact) -
 
 
 def _compare_predictions(finding: _Finding, original: Original, rebuilt: Artifact) -> None:
-    found = proportions.compare(proportions.counts(original.artifact), proportions.counts(rebuilt))
+    then, now = proportions.counts(original.artifact), proportions.counts(rebuilt)
+    found = proportions.compare(then, now)
     finding.intervals += found
     if not found:
         finding.undecided.append("the predictions themselves are not here")
+    elif not proportions.could_differ(then, now):
+        finding.undecided.append("of so few images every share counts as equal")
 
 
 def _compare_file(finding: _Finding, rule: normal.Rule, original: Original, rebuilt: Artifact) -> None:
@@ -88,7 +93,7 @@ def _compare_file(finding: _Finding, rule: normal.Rule, original: Original, rebu
         return
     try:
         is_equal = normal.is_equal(rule, original.artifact.path / rule.path, rebuilt.path / rule.path)
-    except (ProfileError, ValueError, AttributeError):
+    except UNREADABLE:
         is_equal = False  # what cannot be read is not shown to be the same
     (finding.remarks if is_equal else finding.wrong).append(
         f"{rule.path} {rule.way}: {rule.reason}" if is_equal else rule.path

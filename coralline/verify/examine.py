@@ -22,7 +22,7 @@ from coralline.verify import again, userdata
 from coralline.verify.judge import Judge
 from coralline.verify.rebuild import Rebuilding
 from coralline.verify.replan import Notes
-from coralline.verify.subject import originals_of, subject_of
+from coralline.verify.subject import nothing_of, originals_of, subject_of
 from coralline.verify.verdict import Verdict, Verification, Word
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class Examination:
         judge = Judge(originals=originals, unbuilt=gone)
         verdicts = [judge.of_two(label, ours.get(label)) for label in originals]
         wanted = tuple(verdict for verdict in verdicts if self.only in (None, verdict.stage))
+        if not wanted:
+            raise nothing_of(bundle.run, self.only)
         return Verification(run=run.id, against=name, verdicts=wanted)
 
     def _looking(self) -> Callable[[int, int], None]:

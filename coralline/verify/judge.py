@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coralline.verify.subject import Original
 
 
+COPIES = "both are copies of one making, which proves nothing"
 HARDLY_MATTERS = ("machine", "kernel")  # that bytes are equal in spite of these is no news
 
 
@@ -73,7 +74,7 @@ class Judge:
         if original.artifact.digest == rebuilt.digest:
             remarks = (f"although {found.text}",) if found is not None and found.kind not in HARDLY_MATTERS else ()
             if is_copy(original.artifact, rebuilt):
-                remarks = ("both are copies of one making, which proves nothing",)
+                return Verdict(label=label, stage=stage, word=Word.UNVERIFIED, remarks=(COPIES,))
             return Verdict(label=label, stage=stage, word=Word.IDENTICAL, remarks=remarks)
         followed = self._followed(original, rebuilt)
         if followed is not None:

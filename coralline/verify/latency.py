@@ -9,9 +9,9 @@ that still says something, whatever else the machine did.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from coralline.verify.subject import UNREADABLE, document
 from coralline.verify.verdict import Cause, Interval
 
 if TYPE_CHECKING:
@@ -34,23 +34,26 @@ def doubts(original: Artifact, rebuilt: Artifact) -> Cause | None:
     """Say what made one of the measurements doubtful, as the stage itself noted it: load, before mere unrest."""
     noted = [
         f"{remark} ({when})"
-        for when, artifact in (("now", rebuilt), ("when it was made", original))
-        for remark in _remarks(_read(artifact))
+        for when, one in (("now", rebuilt), ("when it was made", original))
+        for remark in _noted(one)
     ]
     noted.sort(key=lambda remark: remark.startswith(UNREST))
     return Cause(kind="load", text=noted[0]) if noted else None
 
 
-def _remarks(told: Mapping[str, Any]) -> Iterator[str]:
-    for part in (told, told.get("all_threads") or {}):
-        yield from part.get("remarks", ())
+def _noted(artifact: Artifact) -> list[str]:
+    try:
+        told = _read(artifact)
+        return [str(remark) for part in (told, told.get("all_threads") or {}) for remark in part.get("remarks", ())]
+    except UNREADABLE:
+        return []
 
 
 def _read(artifact: Artifact) -> dict[str, Any]:
     """Read the measurement; the record has the same document where the files did not come along."""
     place = artifact.path / FILE
     told: dict[str, Any]
-    told = json.loads(place.read_bytes()) if place.is_file() else artifact.record["facts"].get("latency", {})
+    told = document(place) if place.is_file() else artifact.record["facts"].get("latency", {})
     return told
 
 

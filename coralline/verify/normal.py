@@ -6,13 +6,13 @@ made, and so counts in no key.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from coralline import question
+from coralline.verify.subject import content, document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,11 +114,11 @@ def _masked(path: Path) -> object:
 
 
 def _fields(rule: Rule, path: Path) -> dict[str, object]:
-    told: dict[str, object] = json.loads(path.read_bytes())
+    told: dict[str, object] = document(path)
     return {name: value for name, value in told.items() if name not in rule.left_out}
 
 
 def _lines(rule: Rule, path: Path) -> list[str]:
     varying = re.compile("|".join(rule.left_out))
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = content(path).decode("utf-8", errors="replace").splitlines()
     return [line for line in lines if not varying.match(line)]

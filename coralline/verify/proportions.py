@@ -9,11 +9,13 @@ host needs no SciPy for it.
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from math import sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
 
+from coralline.verify.subject import content
 from coralline.verify.verdict import Interval
 
 if TYPE_CHECKING:
@@ -42,16 +44,18 @@ def counts(artifact: Artifact) -> dict[str, Count]:
     accuracy = told.get(ALL)
     if accuracy is None or not accuracy.get("n"):
         return {}
-    return {ALL: Count(round(accuracy["value"] * accuracy["n"]), accuracy["n"])}
+    count = Count(round(accuracy["value"] * accuracy["n"]), int(accuracy["n"]))
+    if not 0 <= count.right <= count.images:
+        raise ValueError(f"{ALL} {accuracy['value']} is no share of {accuracy['n']} images")
+    return {ALL: count}
 
 
 def _counted(table: Path) -> dict[str, Count]:
     images, right = Counter[str](), Counter[str]()
-    with table.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            for name in (ALL, f"recall of class {row['label']}"):
-                images[name] += 1
-                right[name] += row["label"] == row["predicted"]
+    for row in csv.DictReader(io.StringIO(content(table).decode("utf-8"), newline="")):
+        for name in (ALL, f"recall of class {row['label']}"):
+            images[name] += 1
+            right[name] += row["label"] == row["predicted"]
     return {name: Count(right[name], images[name]) for name in sorted(images)}
 
 
@@ -59,6 +63,12 @@ def compare(original: Mapping[str, Count], rebuilt: Mapping[str, Count]) -> list
     """Say for each share that both have in which interval the rebuilt one counts as equal."""
     common = [name for name in original if name in rebuilt and original[name].images and rebuilt[name].images]
     return [_interval(name, original[name], rebuilt[name], 1 - (1 - LEVEL) / len(common)) for name in common]
+
+
+def could_differ(original: Mapping[str, Count], rebuilt: Mapping[str, Count]) -> bool:
+    """Whether any rebuilt share could have been told from the original one: of a few images none can."""
+    worst = ({name: Count(right * one.images, one.images) for name, one in rebuilt.items()} for right in (0, 1))
+    return any(not one.holds for shares in worst for one in compare(original, shares))
 
 
 def _interval(name: str, original: Count, rebuilt: Count, level: float) -> Interval:

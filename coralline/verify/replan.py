@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from coralline import runs
 from coralline.care.fsck import faults
 from coralline.plan import Action, Decision, Planner
 from coralline.verify import cause
@@ -77,7 +78,15 @@ class Replanner(Planner):
         original = self.subject.originals.get(label)
         if found is None or (original is not None and is_copy(original.artifact, found)):
             return None
-        return None if faults(found.path) else found
+        return found if self._was_made_here(found) and not faults(found.path) else None
+
+    def _was_made_here(self, found: Artifact) -> bool:
+        """Whether a run of this store made it, by that run's own word: what was imported may say anything of itself."""
+        if self.behind is None:
+            return False
+        run = runs.read(self.behind.root, str(found.record.get("run")))
+        made = (told["key"] for told in run.steps.values() if told["state"] == "made")
+        return not run.is_imported and found.key in made
 
     def _read(self, made: Decision) -> Decision:
         """Swap what was rebuilt for the original, which is what the next step read then."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from coralline import graph
+from coralline.bundle import foreign
 from coralline.care.fsck import faults
 from coralline.errors import NothingToDoError, ProfileError
 from coralline.store import FILES
@@ -14,6 +16,7 @@ from coralline.verify.again import stage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from coralline.graph import Step
     from coralline.request import Request
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from coralline.store import Artifact
 
 FINISHED = ("made", "reused")
+MOST_BYTES = 64 * 2**20  # of a document or table of an artifact, which is read as a whole
+MOST_VALUES = 1_000_000
+UNREADABLE = (*foreign.UNREADABLE, csv.Error, ProfileError)  # what reading a file of an artifact of others may end in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +72,32 @@ def listed(artifact: Artifact) -> Mapping[str, Any] | None:
     return told if isinstance(told, dict) else None
 
 
+def content(path: Path) -> bytes:
+    """Return a file of an artifact, which somebody else may have made.
+
+    Raises:
+        ValueError: it is larger than any that a stage writes.
+    """
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"{path.name} is too large")
+    return path.read_bytes()
+
+
+def document(path: Path) -> Any:
+    """Return what a JSON file of an artifact says, which somebody else may have made.
+
+    Raises:
+        ValueError: it is no JSON, or larger or deeper than any that a stage writes.
+    """
+    told = content(path)
+    if foreign.count(told) > MOST_VALUES:
+        raise ValueError(f"{path.name} holds too much")
+    return foreign.parse(told)
+
+
 def is_copy(one: Artifact, other: Artifact) -> bool:
     """Whether two artifacts are of one making: one came from the other's store, in a bundle."""
-    return all(one.record[name] == other.record[name] for name in ("run", "started", "seconds"))
+    return all(one.record.get(name) == other.record.get(name) for name in ("run", "started", "seconds"))
 
 
 def originals_of(
@@ -114,8 +143,7 @@ def subject_of(
     known = [label for label in run.steps if label in originals]
     wanted = frozenset(label for label in known if only is None or _stage(originals[label]) == only)
     if not wanted:
-        of_stage = "" if only is None else f" of the stage {only}"
-        raise NothingToDoError(f"run {run.id} has no artifact{of_stage}", hint="./run runs lists the runs")
+        raise nothing_of(run, only)
     _check_externals(run, originals, wanted, request)
     return Subject(
         run=run,
@@ -126,6 +154,12 @@ def subject_of(
         lost=tuple(label for label in lost if only is None or stage_of(label) == only),
         unknown=tuple(label for label in known if label in wanted and label not in steps),
     )
+
+
+def nothing_of(run: Run, only: str | None) -> NothingToDoError:
+    """Say that a run has nothing to verify: to end well would tell that all of it was equal."""
+    of_stage = "" if only is None else f" of the stage {only}"
+    return NothingToDoError(f"run {run.id} has no artifact{of_stage}", hint="./run runs lists the runs")
 
 
 def _missing(original: Original) -> dict[str, str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import itertools
-import json
 from typing import TYPE_CHECKING
+
+from coralline.verify.subject import UNREADABLE, content, document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +37,10 @@ def changed(subject: Subject, externals: Mapping[str, Path], digest: Callable[[s
 
 
 def _words(external: str, original: Original, place: Path, told: str, now: str) -> str:
-    names = list(itertools.islice(_files(original.artifact, place), MOST_NAMED + 1)) if original.is_usable else []
+    try:
+        names = list(itertools.islice(_files(original.artifact, place), MOST_NAMED + 1)) if original.is_usable else []
+    except UNREADABLE:  # an index of somebody else's
+        names = []
     if not names:
         return f"{external}: its digest was {told[:12]} and is {now[:12]}"
     return f"{external}: " + ", ".join(names[:MOST_NAMED]) + (" and others" if names[MOST_NAMED:] else "")
@@ -59,13 +64,12 @@ def _files(dataset: Artifact, place: Path) -> Iterator[str]:
 
 def _is_unpacked(dataset: Artifact) -> bool:
     """Whether the images came from zip files, of which the index says nothing."""
-    told = json.loads((dataset.path / "dataset.json").read_bytes())
-    return bool(told["images"] != "data")
+    return bool(document(dataset.path / "dataset.json")["images"] != "data")
 
 
 def _indexed(index: Path) -> dict[str, str]:
-    with index.open(encoding="utf-8", newline="") as file:
-        return {row["path"]: row["sha256"] for row in csv.DictReader(file)}
+    table = io.StringIO(content(index).decode("utf-8"), newline="")
+    return {row["path"]: row["sha256"] for row in csv.DictReader(table)}
 
 
 def _sha256(file: Path) -> str:

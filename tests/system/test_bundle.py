@@ -179,6 +179,22 @@ def test_who_forges_a_signed_bundle_is_found_out(keys: dict[str, Path], tmp_path
     assert complaint(forge(copy(), leave_one_out), keys["ed25519"]).startswith(f"{first} is missing")
 
 
+def test_a_bundle_that_is_swapped_for_the_signed_one_after_it_was_read_is_found_out(
+    keys: dict[str, Path], tmp_path: Path
+) -> None:
+    made = signed(tmp_path, keys["ed25519"], "it.zip")
+    good, members = made.read_bytes(), members_of(made)
+    envelopes = {name: content for name, content in members.items() if name.endswith(".dsse.json")}
+    other = Sample(tmp_path / "other").make()
+    (other.root / "runs" / RUN / "logs" / "one.log").write_bytes(members["logs/one.log"].swapcase())
+    forged = forge(other.bundle(tmp_path / "forged.zip"), lambda members: members.update(envelopes))
+    assert forged.stat().st_size == len(good)
+    with Bundle(forged) as opened:
+        forged.write_bytes(good)
+        with pytest.raises(ArtifactError, match=r"^manifest\.dsse\.json does not hold manifest\.json"):
+            signatures.check(opened, keys["ed25519"].with_suffix(".pub"))
+
+
 def test_a_damaged_signature_of_the_manifest_is_named(keys: dict[str, Path], tmp_path: Path) -> None:
     made = signed(tmp_path, keys["ed25519"], "it.zip")
     content = made.read_bytes()

@@ -158,13 +158,23 @@ def test_old_locks_become_a_pull_request_and_the_next_time_the_same_one(runner: 
     assert "pr edit 7 --title Refresh the locks" in runner.read("TOLD")
 
 
-def test_a_patch_of_anything_but_locks_is_refused(runner: Runner) -> None:
-    (runner.project / "tasks.py").write_text("raise SystemExit\n")
+@pytest.mark.parametrize("how", ["changed", "renamed into a lock", "replaced by a link", "a link among the locks"])
+def test_a_patch_of_anything_but_locks_is_refused(runner: Runner, how: str) -> None:
+    tasks, lock = runner.project / "tasks.py", runner.project / "docker" / "tasks.lock"
+    if how == "changed":
+        tasks.write_text("raise SystemExit\n")
+    elif how == "renamed into a lock":
+        tasks.rename(lock)
+    else:
+        link = tasks if how == "replaced by a link" else lock
+        link.unlink(missing_ok=True)
+        link.symlink_to("../tasks.py")
     (runner.root / "locks").mkdir()
-    (runner.root / "locks" / "locks.patch").write_text(runner.git("diff", "--binary"))
-    runner.git("checkout", "--quiet", "--", ".")
+    runner.git("add", "--all")
+    (runner.root / "locks" / "locks.patch").write_text(runner.git("diff", "--cached", "--binary", "--find-renames"))
+    runner.git("reset", "--quiet", "--hard")
     done = runner.start("propose", runner.root / "locks", GH_TOKEN="none")
-    assert (done.returncode, "tasks.py" in done.stderr) == (1, True)
+    assert (done.returncode, "tasks." in done.stderr) == (1, True), done.stderr
     assert runner.read("TOLD") == ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from coralline import runs
 from coralline.care import collect
 from coralline.care.collect import Kind, Limits
 from coralline.errors import ArtifactError
+from coralline.notices import Kind as Told
+from coralline.notices import Notice
 from coralline.store import Store, uses
 
 if TYPE_CHECKING:
@@ -66,6 +69,14 @@ def test_the_latest_run_that_ended_stays_however_old_it_is(store: Store) -> None
     assert names(gc(store), Kind.RUN) != {ended.id}
     assert store.find(key("a"))
     assert not store.find(key("b"))
+
+
+def test_a_run_of_a_wrong_clock_does_not_stay_in_the_place_of_the_latest(store: Store) -> None:
+    latest = run_of(store.root, publish(store, "a").key, days_ago=80)
+    ahead = run_of(store.root, publish(store, "b").key, days_ago=90)
+    ahead.folder = ahead.folder.rename(ahead.folder.with_name("20990101-000000-000"))
+    assert names(gc(store, MONTH), Kind.RUN) == {"20990101-000000-000"}
+    assert runs.load(store.root).id == latest.id
 
 
 def test_an_old_run_that_was_brought_in_lately_is_young(store: Store) -> None:
@@ -157,6 +168,42 @@ def test_what_a_verification_left_goes_when_it_is_old_enough_and_nobody_works_in
         assert names(gc(store, MONTH, later_s=31 * DAY), Kind.VERIFICATION) == {left.name}
         assert used.exists()
     assert not left.exists()
+
+
+def test_what_cannot_be_deleted_is_not_counted_as_freed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(store, "a", '"' + "x" * 100_000 + '"')
+    publish(store, "b", '"' + "x" * 50_000 + '"')
+    told: list[Notice] = []
+    rmtree = shutil.rmtree
+
+    def refuse(path: Path, **options: Any) -> None:  # root, who runs tests too, may delete everything
+        if key("a") not in path.name:
+            rmtree(path, **options)
+
+    found = survey(store)
+    monkeypatch.setattr("coralline.care.collect.removal.shutil.rmtree", refuse)
+    removed = collect.remove(store.root, found, told.append)
+    assert 50_000 < removed.freed_bytes < found.freed_bytes - 100_000
+    assert [notice.kind for notice in told if "cannot be deleted" in notice.text] == [Told.WARNING]
+
+
+@pytest.mark.parametrize("what", ["a link", "a file"])
+def test_whatever_fsck_put_aside_in_the_place_of_an_artifact_goes_and_frees_what_it_took(
+    store: Store, what: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "large").write_bytes(bytes(100_000))
+    place = store.root / "quarantine" / f"{key('a')}.1"
+    place.parent.mkdir(parents=True)
+    if what == "a link":
+        place.symlink_to(elsewhere)
+    else:
+        place.write_text("{}")
+    removed = gc(store)
+    assert names(removed, Kind.QUARANTINED) == {place.name}
+    assert removed.freed_bytes < 100_000
+    assert not list((store.root / "removing").iterdir())
+    assert (elsewhere / "large").exists()
 
 
 def test_a_key_that_is_held_is_left_alone(store: Store) -> None:

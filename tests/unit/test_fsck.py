@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coralline.care import fsck
+from coralline.errors import ArtifactError
 from coralline.notices import Kind, Notice
 from coralline.store import Store
 
@@ -147,9 +150,37 @@ def test_what_is_being_made_again_is_left_to_its_maker(store: Store) -> None:
     home = publish(store, "a").path
     (home / "out.json").write_text("[]")
     with store.building(key("a"), lambda: None, lambda: False):
-        assert not examine(store).corrupt
+        found = examine(store)
+        assert (found.corrupt, found.in_use, found.is_whole) == ([], {key("a"): "thing/a"}, False)
         assert home.exists()
     assert examine(store).corrupt
+
+
+@pytest.mark.parametrize("place", ["objects", "artifact", "folder in it"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_folder_that_cannot_be_listed_is_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch, place: str, number: int
+) -> None:
+    home = publish(store, "a").path
+    (home / "images").mkdir()
+    refused = {"objects": home.parent, "artifact": home, "folder in it": home / "images"}[place]
+    scandir, listdir = os.scandir, os.listdir
+
+    def refuse(folder: Any) -> Any:  # root, who runs tests too, may list everything
+        if os.fspath(folder) == os.fspath(refused):
+            raise OSError(number, os.strerror(number), os.fspath(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(os, "listdir", lambda folder: [refuse(folder).close(), *listdir(folder)][1:])
+    if number == errno.EIO and place != "objects":
+        (corrupt,) = examine(store).corrupt
+        assert corrupt.faults == [
+            f"the folder {'images' if 'in' in place else '.'} cannot be listed: Input/output error"
+        ]
+    else:
+        with pytest.raises(ArtifactError, match=re.escape(str(refused))):
+            examine(store)
 
 
 def test_the_next_builder_finds_it_absent_and_makes_it_again(store: Store) -> None:

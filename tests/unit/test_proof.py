@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,6 +141,15 @@ def test_a_place_that_is_none_is_refused_before_anything_is_done(file: Path, tmp
     with pytest.raises(ProfileError, match="--fix"):
         proof.fix(file, tmp_path / place, softmax_on_host=False, engine=proving(equal=True))
     assert file.read_bytes() == before
+
+
+def test_a_link_that_waits_beside_the_place_is_not_followed(file: Path, tmp_path: Path) -> None:
+    out, theirs = tmp_path / "fixed.tflite", tmp_path / "theirs"
+    theirs.write_text("theirs")
+    out.with_name(f"{out.name}.{os.getpid()}").symlink_to(theirs)
+    with pytest.raises(ProfileError, match="cannot be written: File exists"):
+        proof.fix(file, out, softmax_on_host=False, engine=proving(equal=True))
+    assert theirs.read_text() == "theirs"
 
 
 def test_softmax_that_is_not_there_is_the_users_error(file: Path, tmp_path: Path) -> None:

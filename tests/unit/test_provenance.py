@@ -13,6 +13,7 @@ FILES = {"model.tflite": ["a" * 64, 3], "conversion.json": ["b" * 64, 2]}
 BASE = f"debian:bookworm-slim@sha256:{'f' * 64} 0123456789abcdef"
 RECORD: dict[str, Any] = {
     "key": "c" * 64, "digest": "d" * 64, "label": "convert/x/float32", "stage": "convert", "run": "20260102-030405-678",
+    "coralline": "0.1.0",
     "key_parts": {
         "stage": "convert", "parameters": {"model": "x", "calibration_images": 8}, "missing": {},
         "inputs": {"dataset": "1" * 64, "data": "2" * 64, "init": "3" * 64, "all": f"{'4' * 64} {'5' * 64}"},
@@ -25,12 +26,12 @@ RECORD: dict[str, Any] = {
 
 
 def dependencies(record: dict[str, Any]) -> dict[str, Any]:
-    told = provenance.statement(record, FILES, "0.1.0")["predicate"]["buildDefinition"]["resolvedDependencies"]
+    told = provenance.statement(record, FILES)["predicate"]["buildDefinition"]["resolvedDependencies"]
     return {one["name"]: one for one in told}
 
 
 def test_every_output_is_a_subject_and_so_is_the_artifact() -> None:
-    subjects = provenance.statement(RECORD, FILES, "0.1.0")["subject"]
+    subjects = provenance.statement(RECORD, FILES)["subject"]
     assert subjects == [
         {"name": "objects/" + "c" * 64, "digest": {"corallineContent1": "d" * 64}},
         {"name": "conversion.json", "digest": {"sha256": "b" * 64}},
@@ -79,13 +80,20 @@ def test_without_a_repository_there_is_no_commit(revision: str | None) -> None:
 
 
 def test_times_run_and_engine_are_told() -> None:
-    told = provenance.statement(RECORD, FILES, "0.1.0")["predicate"]["runDetails"]
+    told = provenance.statement(RECORD, FILES)["predicate"]["runDetails"]
     assert told["builder"] == {"id": "urn:coralline:engine:docker", "version": {"coralline": "0.1.0"}}
     assert told["metadata"] == {
         "invocationId": "20260102-030405-678",
         "startedOn": "2026-01-02T23:59:59Z",
         "finishedOn": "2026-01-03T00:00:00Z",
     }
+
+
+def test_a_record_that_names_neither_its_run_nor_its_maker_s_version_leaves_them_out() -> None:
+    record = {name: value for name, value in RECORD.items() if name not in ("run", "coralline")}
+    told = provenance.statement(record, FILES)["predicate"]["runDetails"]
+    assert told["builder"] == {"id": "urn:coralline:engine:docker"}
+    assert told["metadata"].keys() == {"startedOn", "finishedOn"}
 
 
 @given(seconds=st.floats(0, 1e7))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,35 @@ def test_runs_that_begin_at_once_share_no_folder(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         names = list(pool.map(lambda _: runs.start(tmp_path, {}).id, range(200)))
     assert len(set(names)) == 200
+
+
+def test_a_run_of_a_wrong_clock_is_not_the_latest_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.time_ns
+    years = 10 * 365 * 86_400 * 10**9
+    first = runs.start(tmp_path, {})
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time_ns", lambda: real() + years)
+        ahead = runs.start(tmp_path, {})
+    latest = runs.start(tmp_path, {})
+    for run in (first, ahead, latest):
+        run.ended = True
+        run.save()
+    assert runs.load(tmp_path).id == latest.id
+    assert [run.id for run in runs.every(tmp_path)] == [latest.id, first.id, ahead.id]
+    assert runs.load(tmp_path, ahead.id).id == ahead.id
+    monkeypatch.setattr(time, "time", lambda: (real() + years) / 1e9)  # the time has come
+    assert runs.load(tmp_path).id == ahead.id
+
+
+def test_among_machines_whose_clocks_differ_a_little_the_latest_is_the_latest(tmp_path: Path) -> None:
+    first, second = (runs.start(tmp_path, {}) for _ in range(2))
+    name = time.strftime("%Y%m%d-%H%M%S-000", time.gmtime(time.time() + 3_600))
+    second.folder = second.folder.rename(second.folder.with_name(name))
+    second.id = name
+    for run in (first, second):
+        run.ended = True
+        run.save()
+    assert runs.load(tmp_path).id == name
 
 
 def test_the_latest_run_that_ended_is_loaded(tmp_path: Path) -> None:

@@ -115,6 +115,16 @@ def test_fsck_tells_faults_and_what_depended_on_them_and_ends_with_7(store: Stor
     assert corrupt["faults"] == ["out.json is missing"]
 
 
+def test_fsck_names_what_it_could_not_look_at_and_does_not_end_well(store: Store, printed: Told) -> None:
+    home = publish(store, "a").path
+    (home / "out.json").write_text("[0]")
+    with store.building(key("a"), lambda: None, lambda: False):
+        told = printed(storecommands.check_store, as_json=False, code=7)
+        assert f"in use, not looked at again: thing/a {key('a')}" in told
+        answer = json.loads(printed(storecommands.check_store, as_json=True, code=7))
+        assert (answer["corrupt"], answer["in_use"]) == ([], [{"key": key("a"), "label": "thing/a"}])
+
+
 def test_diff_prints_a_table_for_each_step_that_differs(store: Store, printed: Told) -> None:
     left = run_of(store.root, publish(store, "a", "[1]", numbers=(("accuracy", 0.5),), epochs=4).key)
     right = run_of(store.root, publish(store, "a", "[1]", numbers=(("accuracy", 0.75),), epochs=6).key)

@@ -12,13 +12,15 @@ import pytest
 from fakes import FakeEngine, write_record
 
 from coralline import __version__, catalogue, request, runs, session
-from coralline.bundle import contents, writer
+from coralline.bundle import contents, importing, writer
+from coralline.bundle.reader import Bundle
 from coralline.commands import requests
 from coralline.commands import verify as verifycommands
 from coralline.engines.base import Job, Outcome
-from coralline.store import Store
+from coralline.store import Store, sealed
 from coralline.tasks.options import REQUEST
 from coralline.verify import cause, examine, normal
+from coralline.verify.verdict import Cause, Verdict, Verification, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -370,7 +372,8 @@ def test_what_came_from_the_bundle_is_made_again_and_not_compared_with_itself(be
     place = bench.bundle(tmp_path / "site.zip", outputs=True)
     assert set(words_of(bench.verdicts(against=str(place))).values()) == {"identical"}
     assert len(bench.engine.ran) == len(bench.run().steps)
-    told = bench.verdicts(against=str(place), run=bench.run().id)
+    told = bench.verdicts(11, against=str(place), run=bench.run().id)
+    assert set(words_of(told).values()) == {"not verified"}
     assert told[TRAIN]["remarks"] == ["both are copies of one making, which proves nothing"]
 
 
@@ -381,6 +384,72 @@ def test_a_bundle_is_compared_with_what_the_store_has_under_the_same_keys(bench:
     bench.all()
     assert set(words_of(bench.verdicts(against=str(place))).values()) == {"identical"}
     assert bench.engine.ran == []
+
+
+def test_what_was_imported_counts_as_made_by_nobody(bench: Bench, tmp_path: Path) -> None:
+    """Else one bundle of a pair would vouch for the other: their records say what their maker likes."""
+    bench.all()
+    place = bench.bundle(tmp_path / "site.zip", outputs=True)
+    bench.artifacts.rename(tmp_path / "other site")
+    store = Store(bench.artifacts)
+    with Bundle(place) as bundle:
+        importing.bring_in(bundle, store, lambda _notice: None)
+    for home in (tmp_path / "other site" / "objects").iterdir():
+        told = json.loads((home / "record.json").read_text())
+        (home / "record.json").write_text(sealed({**told, "seconds": told["seconds"] + 1}))
+    elsewhere = Bench(tmp_path / "other site", bench.engine, bench._output)
+    twin = elsewhere.bundle(tmp_path / "twin.zip", outputs=True)
+    assert set(words_of(bench.verdicts(against=str(twin))).values()) == {"identical"}
+    assert len(bench.engine.ran) == len(bench.run().steps)
+
+
+def test_of_a_stage_that_the_bundle_lacks_nothing_is_told_as_equal(bench: Bench, tmp_path: Path) -> None:
+    bench.all()
+    place = bench.bundle(tmp_path / "site.zip", outputs=False)
+    bench.verify(3, against=str(place), run=bench.run().id, only="parity")
+    assert "no artifact of the stage parity" in bench.told
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "3", '{"milliseconds": []}', '{"milliseconds": {"p50": "x"}}', "[" * 5_000, "{"]
+)
+def test_a_measurement_that_is_none_is_not_told_as_equal(bench: Bench, content: str) -> None:
+    bench.all()
+
+    def behave(job: Job) -> Outcome:
+        outcome = make(job)
+        (job.out / "latency.json").write_text(content)
+        return outcome
+
+    bench.engine.behaviours[BENCHMARK] = behave
+    told = bench.verdicts(11)[BENCHMARK]
+    assert told["verdict"] == "not verified"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"path\n1\n", b"label,predicted\n\xff,1\n", b'label,predicted\n"' + b"x" * 200_000]
+)
+def test_predictions_that_are_none_are_not_told_as_equal(bench: Bench, content: bytes) -> None:
+    bench.all()
+    bench.engine.recipes["train"] = {"lock": "1" * 64}
+
+    def behave(job: Job) -> Outcome:
+        outcome = make(job)
+        (job.out / "predictions.csv").write_bytes(content)
+        return outcome
+
+    bench.engine.behaviours[TRAIN] = behave
+    assert bench.verdicts(11)[TRAIN]["verdict"] == "not verified"
+
+
+def test_so_few_images_that_nothing_could_differ_verify_nothing(bench: Bench) -> None:
+    bench.engine.behaviours[TRAIN] = writing("predictions.csv", predictions(2, 4))
+    bench.all()
+    bench.engine.recipes["train"] = {"lock": "1" * 64}
+    bench.engine.behaviours[TRAIN] = writing("predictions.csv", predictions(0, 4))
+    told = bench.verdicts(11)[TRAIN]
+    assert told["verdict"] == "not verified"
+    assert "of so few images every share counts as equal" in told["remarks"]
 
 
 def test_a_difference_is_followed_to_the_step_where_it_arose(
@@ -432,9 +501,19 @@ def test_two_runs_are_compared_side_by_side_without_making_anything(bench: Bench
     bench.all(set_=["train.epochs=4"])
     told = bench.verdicts(10, against=str(place), run=bench.run().id)
     assert bench.engine.ran == []
-    assert told["dataset"]["verdict"] == "identical"
     assert told[TRAIN]["first_difference"]["text"] == "parameter train.epochs 3 -> 4"
-    assert told[CONVERT]["verdict"] == "identical"
+    assert told["dataset"]["verdict"] == "not verified"  # both runs used the one that was made
+    bench.artifacts.rename(tmp_path / "other site")
+    bench.all(set_=["train.epochs=4"])
+    told = bench.verdicts(10, against=str(place), run=bench.run().id)
+    assert told["dataset"]["verdict"] == told[CONVERT]["verdict"] == "identical"
+
+
+def test_what_others_say_stays_in_its_line() -> None:
+    cause_ = Cause(kind="processor", text="processor \x1b[2J -> y\n::error::x")
+    verdict = Verdict(label="train/x", stage="train", word=Word.DIFFERENT, cause=cause_, remarks=("\x1b]0;x\x07",))
+    told = list(verifycommands.lines(Verification(run="r", against=None, verdicts=(verdict,))))
+    assert told[2:4] == ["    first difference: processor  [2J -> y ::error::x", "     ]0;x "]
 
 
 def test_the_answer_as_text_names_level_step_and_cause(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:

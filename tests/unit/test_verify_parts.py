@@ -18,6 +18,7 @@ from coralline.store import Artifact
 from coralline.verify import again, cause, latency, levels, normal, proportions
 from coralline.verify.normal import Way
 from coralline.verify.proportions import Count
+from coralline.verify.subject import UNREADABLE
 from coralline.verify.verdict import Verdict, Verification, Word, worst
 from stages.edgetpu.compiled.operator import read_custom_operator
 from stages.tflite.flat import Buffer
@@ -159,6 +160,22 @@ def test_shares_are_counted_from_predictions_or_taken_from_the_record(tmp_path: 
     assert proportions.counts(artifact(tmp_path / "nowhere")) == {}
 
 
+@pytest.mark.parametrize(
+    ("right", "images", "could"),
+    [(0, 1, False), (2, 4, False), (3, 3, True), (5, 10, False), (10, 10, True), (15, 30, True)],
+)
+def test_a_few_images_tell_no_network_from_another(right: int, images: int, could: bool) -> None:
+    counts = {"accuracy": Count(right, images)}
+    assert proportions.could_differ(counts, counts) is could
+
+
+@pytest.mark.parametrize(("value", "n"), [(float("nan"), 3), (float("inf"), 3), (2.0, 3), (-1.0, 3), (0.5, -4)])
+def test_a_share_that_is_none_is_refused(tmp_path: Path, value: float, n: int) -> None:
+    told = [{"metric": "accuracy", "value": value, "n": n, "unit": "1"}]
+    with pytest.raises(UNREADABLE):
+        proportions.counts(artifact(tmp_path / "nowhere", numbers=told))
+
+
 def measured(p50: float, p99: float, *remarks: str) -> dict[str, Any]:
     return {"milliseconds": {"p50": p50, "p99": p99}, "remarks": remarks}
 
@@ -293,6 +310,9 @@ def test_a_recorded_request_is_read_back_with_all_its_values() -> None:
         {"models": 3},
         {"models": [["resnet50v2"]]},
         {"swept": {"train.seed": 3}},
+        {"values": {"train.epochs": 10**400}},
+        {"values": {"train.learning_rate": 10**400}},
+        {"values": {"train.learning_rate": float("inf")}},
     ],
 )
 def test_a_request_that_cannot_be_is_refused_whoever_recorded_it(told: dict[str, Any]) -> None:

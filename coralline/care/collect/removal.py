@@ -6,14 +6,16 @@ runs may pass again. Runs are moved before what they used: a kill leaves artifac
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from coralline import runs
-from coralline.care.collect.survey import REMOVING, Kind, Piece, Survey, stamp_of
+from coralline.care.collect.survey import REMOVING, Kind, Piece, Survey, disk_bytes, stamp_of
 from coralline.notices import Kind as Told
 from coralline.notices import Notice, Notify
 from coralline.store import Store, flock, uses
@@ -43,28 +45,38 @@ def remove(root: Path, found: Survey, notify: Notify) -> Removed:
     removed = Removed()
     ordered = sorted(found.pieces, key=lambda piece: piece.kind is not Kind.RUN)
     while batch := ordered[len(removed.pieces) + len(removed.spared) :][:BATCH]:
-        for path in _taken(root, found, batch, removed):
-            shutil.rmtree(path, ignore_errors=True)
-            if path.exists():
-                notify(Notice(kind=Told.WARNING, label="gc", text=f"{path} cannot be deleted by this user"))
+        for piece, aside in _taken(root, found, batch, removed):
+            removed.pieces.append(_deleted(piece, aside, notify))
         done = len(removed.pieces) + len(removed.spared)
         notify(Notice(kind=Told.PROGRESS, label="gc", text="deleting", done=done, total=len(ordered), unit="piece"))
     return removed
 
 
-def _taken(root: Path, found: Survey, batch: list[Piece], removed: Removed) -> list[Path]:
-    """Move a batch out of reach; return the folders that are to be deleted now."""
+def _taken(root: Path, found: Survey, batch: list[Piece], removed: Removed) -> list[tuple[Piece, Path]]:
+    """Move a batch out of reach; return what of it is to be deleted now, and where it lies."""
     moved = []
     with uses.gate(root, alone=True):
         used = uses.claimed(root) | _used_since(root, found)
         for piece in batch:
             aside = root / REMOVING / f"{piece.name}.{time.time_ns()}"
             if piece.name not in used and _take(root, piece, aside):
-                removed.pieces.append(piece)
-                moved.append(aside)
+                moved.append((piece, aside))
             else:
                 removed.spared.append(piece)
     return moved
+
+
+def _deleted(piece: Piece, aside: Path, notify: Notify) -> Piece:
+    """Delete what was moved aside; return the piece with the size that this freed."""
+    if aside.is_dir() and not aside.is_symlink():
+        shutil.rmtree(aside, ignore_errors=True)
+    else:  # fsck puts aside whatever it finds in the place of an artifact
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+    if not os.path.lexists(aside):
+        return piece
+    notify(Notice(kind=Told.WARNING, label="gc", text=f"{aside} cannot be deleted by this user"))
+    return replace(piece, size_bytes=max(0, piece.size_bytes - disk_bytes(aside)))
 
 
 def _used_since(root: Path, found: Survey) -> set[str]:

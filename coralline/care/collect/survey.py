@@ -6,6 +6,7 @@ Whole runs go, and never a part of one: a run that is listed can be shown in ful
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -102,7 +103,7 @@ def survey(root: Path, limits: Limits, progress: Callable[[int, int], None], now
 def _measured(paths: Collection[Path], progress: Callable[[int, int], None]) -> dict[Path, int]:
     sizes = {}
     for done, path in enumerate(paths, start=1):
-        sizes[path] = _disk_bytes(path)
+        sizes[path] = disk_bytes(path)
         progress(done, len(paths))
     return sizes
 
@@ -239,14 +240,17 @@ def stamp_of(path: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
-def _disk_bytes(path: Path | str) -> int:
+def disk_bytes(path: Path | str) -> int:
     """Return what a file, or a folder with all it holds, takes on disk; less where some is gone, or closed to us."""
     taken = 0
     try:
-        taken = os.lstat(path).st_blocks * BLOCK_BYTES
+        status = os.lstat(path)
+        taken = status.st_blocks * BLOCK_BYTES
+        if not stat.S_ISDIR(status.st_mode):  # where a link leads, nothing would be freed
+            return taken
         with os.scandir(path) as entries:
             return taken + sum(
-                _disk_bytes(entry.path)
+                disk_bytes(entry.path)
                 if entry.is_dir(follow_symlinks=False)
                 else entry.stat(follow_symlinks=False).st_blocks * BLOCK_BYTES
                 for entry in entries

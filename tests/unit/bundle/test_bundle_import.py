@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from bundles import RUN, Sample
@@ -63,7 +63,7 @@ def test_an_empty_store_has_the_run_and_its_artifacts_afterwards(sample: Sample,
 def test_an_imported_run_says_so(bundle: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "other")
     bring(bundle, store)
-    told = json.loads((store.root / "runs" / RUN / importing.IMPORTED).read_text())
+    told = json.loads((store.root / "runs" / RUN / runs.IMPORTED).read_text())
     with Bundle(bundle) as opened:
         assert told == {"schema": "coralline.imported", "version": 1, "manifest": opened.digest}
 
@@ -181,6 +181,17 @@ def test_the_tasks_say_what_they_did(
     assert json.loads(capsys.readouterr().out)["new"] == ["one", "two"]
     bundlecommands.import_bundle(told["file"], key=None, as_json=False)
     assert f"run {RUN} (here already): 0 artifacts new, 2 here already" in capsys.readouterr().out
+
+
+def test_a_run_that_goes_on_is_not_bundled(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words: dict[str, Any] = {"artifacts": True, "to": None, "sign": None, "as_json": True}
+    with Store(here / "store").used() as store:
+        store.claim(RUN)
+        with pytest.raises(SystemExit) as ended:
+            bundlecommands.write_bundle(RUN, **words)
+    assert (ended.value.code, list(here.glob("*.zip"))) == (2, [])
+    assert f"run {RUN} still goes on" in capsys.readouterr().err
+    bundlecommands.write_bundle(RUN, **words)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bundles import forge, members_of, refused
+from hypothesis import given
+from hypothesis import strategies as st
 
-from coralline.bundle import archive, headers, layout
+from coralline.bundle import archive, foreign, headers, layout
 from coralline.bundle.archive import Archive, Source
 from coralline.errors import ArtifactError
 from coralline.store import text_of
@@ -32,6 +34,13 @@ def with_run(content: bytes, place: Path, change: Callable[[dict[str, Any]], obj
     return forge(place, lambda members: members.update({"run.json": (json.dumps(told, indent=1) + "\n").encode()}))
 
 
+def nested(levels: int) -> list[Any]:
+    told: list[Any] = []
+    for _ in range(levels):
+        told = [told]
+    return told
+
+
 RUNS: dict[str, Callable[[dict[str, Any]], object]] = {
     "a step without a key": lambda told: told["steps"].update(more={"state": "blocked", "reason": ""}),
     "a key that is none": lambda told: told["steps"].update(more={"state": "failed", "reason": "", "key": ["x"]}),
@@ -43,6 +52,10 @@ RUNS: dict[str, Callable[[dict[str, Any]], object]] = {
     "models that are no words": lambda told: told["request"].update(models=[1]),
     "a profile that is no word": lambda told: told["request"].update(profile=3),
     "values that are none": lambda told: told["request"].update(values=[]),
+    "values that move the cursor": lambda told: told["request"]["values"].update({"\x1b[2J": "\x1b[2J"}),
+    "a label too long for a file": lambda told: told["steps"].update(
+        {"x" * 300: {"state": "failed", "reason": "", "key": None}}
+    ),
     "an end that is no word": lambda told: told.update(ended="yes"),
     "a name that is later than all": lambda told: told.update(run="zzz"),
     "no end": lambda told: told.pop("ended"),
@@ -69,6 +82,12 @@ RECORDS: dict[str, Callable[[dict[str, Any]], object]] = {
     "no axes": lambda told: told.pop("axes"),
     "axes that are no words": lambda told: told.update(axes={"model": 3}),
     "a value that is none": lambda told: told["numbers"][0].update(value="x"),
+    "a value that is no number": lambda told: told["numbers"][0].update(value=float("nan")),
+    "a value without end": lambda told: told["numbers"][0].update(value=float("inf")),
+    "a processor that moves the cursor": lambda told: told["host"].update(cpu_model="\x1b]0;evil\x07"),
+    "an image that moves the cursor": lambda told: told["engine"].update({"image": ["\x1b[2J"]}),
+    "a label too long for a file": lambda told: told.update(label="x" * 300),
+    "facts nested without end": lambda told: told["facts"].update(deep=nested(200)),
     "a metric that moves the cursor": lambda told: told["numbers"][0].update(metric="\x1b[2J"),
     "an interval that is none": lambda told: told["numbers"][0].update(interval=3),
     "a host that is none": lambda told: told.update(host=[]),
@@ -172,6 +191,76 @@ def test_a_bundle_so_large_that_it_needs_wide_fields_is_read(
     assert b"PK\x06\x06" in (tmp_path / "wide.zip").read_bytes()
     with Archive(tmp_path / "wide.zip") as opened:
         assert {name: opened.read(name) for name in opened.members} == {**small, "manifest.json": b"{}"}
+
+
+def test_a_reason_of_several_lines_is_read(tmp_path: Path) -> None:
+    """Of what a report went on without, it has the reason in its key: that may be all that a failed step said."""
+    sample = Sample(tmp_path / "store", missing={"compile": "failed: no room\nfree some"}).make()
+    with Bundle(sample.bundle(tmp_path / "it.zip")) as bundle:
+        record = bundle.record(sample.keys["two"])
+    assert record["key_parts"]["missing"] == {"compile": "failed: no room\nfree some"}
+
+
+@pytest.mark.parametrize("unit", [b"{},", b"[],", b'"",', b"0,", b'{"a":1},'])
+def test_a_document_of_very_many_values_is_refused_before_they_take_memory(
+    good: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: bytes
+) -> None:
+    monkeypatch.setattr("coralline.bundle.reader.MOST_VALUES", 1_000)
+    place = tmp_path / "it.zip"
+    place.write_bytes(good)
+    wide = b'{"x":[' + unit * 200_000 + b"0]}"
+    forge(place, lambda members: members.update({"run.json": wide}))
+    tracemalloc.start()
+    try:
+        assert refused(place).startswith("run.json holds more than")
+        assert tracemalloc.get_traced_memory()[1] < 6 * place.stat().st_size
+    finally:
+        tracemalloc.stop()
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=40,
+    )
+)
+def test_values_are_counted_and_none_is_changed(told: Any) -> None:
+    def values(of: Any) -> int:
+        inside = of.values() if isinstance(of, dict) else of if isinstance(of, list) else ()
+        return 1 + sum(map(values, inside))
+
+    for text in (json.dumps(told), json.dumps(told, indent=1, ensure_ascii=False)):
+        assert values(told) <= foreign.count(text.encode())
+        assert foreign.parse(text.encode()) == told
+
+
+@pytest.mark.parametrize(
+    "text", [b'"' * 200_001, b'"\\"' * 100_000, b'"' + b"\\" * 200_001, b'["' + b"[" * 300_000, b"[" * 300_000]
+)
+def test_texts_without_end_are_refused_in_no_time(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"deep|line 1"):
+        foreign.parse(text)
+
+
+@given(st.integers(0, 2 * foreign.DEEPEST), st.text())
+def test_depth_is_that_of_brackets_outside_of_strings(levels: int, text: str) -> None:
+    told = json.dumps([text + "[{" * 50, nested(levels)])
+    if levels + 2 > foreign.DEEPEST:
+        with pytest.raises(ValueError, match="nested more than"):
+            foreign.parse(told.encode())
+    else:
+        assert foreign.parse(told.encode()) == json.loads(told)
+
+
+def test_a_list_of_very_many_members_is_refused_before_it_is_read(
+    good: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MOST_MEMBERS", 2)
+    monkeypatch.setattr(archive, "BLOCK", 50)  # marks lie across blocks
+    (tmp_path / "it.zip").write_bytes(good)
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    assert refused(tmp_path / "it.zip") == "the list of members has more than 2 members"
 
 
 def test_deep_folders_cost_no_memory_and_are_refused(tmp_path: Path) -> None:
