@@ -47,7 +47,7 @@ def show(run: runs.Run, *, as_json: bool) -> None:
         return
     print(f"run {run.id}: mean ± standard deviation over n seeds")
     console.show_table(headers, cells, disable_numparse=True, stralign="right")
-    hosts = {host for line in found for host in line["hosts"]}
+    hosts = {host for line in found if line["metric"] == results.DURATION for host in line["hosts"]}
     if len(hosts) > 1:
         print("latencies are of more than one machine: " + "; ".join(sorted(hosts)))
     for label, reason in results.blocked(run):
