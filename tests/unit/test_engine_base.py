@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import csv
+import itertools
 import json
 import os
 import random
+import shlex
 import struct
 import subprocess
 import sys
@@ -143,6 +146,15 @@ def test_the_replay_command_confines_as_the_engine_does(tmp_path: Path) -> None:
         assert words in line
     assert "CORALLINE_LEASH" not in line
     assert line.startswith(f"mkdir -p {tmp_path}/out && docker run --rm ")
+
+
+def test_the_replay_command_of_a_step_of_a_sweep_binds_what_the_engine_does(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "convert.inceptionv3.ptq-int8@train.seed=1,convert.calibration_images=8.log"
+    planned = described(tmp_path, log=log)
+    words = shlex.split(planned.command_line())
+    mounts = [next(csv.reader([after])) for word, after in itertools.pairwise(words) if word == "--mount"]
+    assert [fields[1:3] for fields in mounts] == [[f"source={b.source}", f"target={b.target}"] for b in planned.binds]
+    assert {tuple(fields[3:]) for fields in mounts} == {(), ("readonly",)}
 
 
 def test_devices_are_given_only_to_steps_that_need_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
