@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from coralline.errors import EngineError, StageError
 from coralline.farm import machine, project, worker
-from coralline.farm.roster import lost
+from coralline.farm.roster import gone, lost
 from coralline.farm.task import HELD, Failed, Made, Task
 from coralline.make import InterruptedRunError
 from coralline.notices import Kind, Notice
@@ -98,8 +98,15 @@ class Hands:
         )
         future: Future[Artifact] = Future()
         self._handed[future] = Handed(step, pickle.dumps(task), future)
-        self._hand_over(self._handed[future])
+        self._try(self._handed[future])
         return future
+
+    def _try(self, handed: Handed, place: str | None = None) -> None:
+        """Hand a step over, or end it where that cannot be done: stopped meanwhile, or without a scheduler."""
+        try:
+            self._hand_over(handed, place)
+        except (EngineError, *gone()):
+            self._settle(handed.future, self._over_for(handed))
 
     def _hand_over(self, handed: Handed, place: str | None = None) -> None:
         """Hand a step over, for the first time or in place of the time before; to one worker, or whom Dask chooses."""
@@ -127,7 +134,8 @@ class Hands:
         if not self._stopped:
             self._stopped = True
             for executor in list(self._executors.values()):
-                executor.shutdown(wait=False)
+                with contextlib.suppress(*gone()):  # without its scheduler all is over anyway
+                    executor.shutdown(wait=False)
 
     def __enter__(self) -> Self:
         """Begin: listen to what the workers tell, and show them that locks hold."""
@@ -135,7 +143,7 @@ class Hands:
         self._farm.client.subscribe_topic(self._topic, self._hear)
         watcher = threading.Thread(target=self._watch, daemon=True, name="farm")
         watcher.start()
-        self._stack.callback(watcher.join)
+        self._stack.callback(watcher.join, LOOK_EVERY_S)  # it may wait for a scheduler that hangs
         self._stack.callback(self._over.set)
         return self
 
@@ -212,7 +220,7 @@ class Hands:
     def _move(self) -> None:
         """Hand over once more what Dask gave up, and what waits while a worker has room for it: one step to each."""
         while not self._given_up.empty():
-            self._again(self._given_up.get())
+            self._try(self._given_up.get())
         now, offers, handed = time.monotonic(), self._farm.workers(), list(self._handed.values())
         waiting = [one for one in handed if one.worker not in offers and now - one.handed_s > MOVE_AFTER_S * one.times]
         for address, offer in offers.items():
@@ -220,19 +228,13 @@ class Hands:
             fitting = next((one for one in waiting if self._fits(one, left)), None)
             if fitting is not None:
                 waiting.remove(fitting)
-                self._again(fitting, address)
+                self._try(fitting, address)
 
     def _fits(self, handed: Handed, left: Mapping[str, float]) -> bool:
         """Tell whether a step fits into what is left of a worker; its memory counts as that of the largest there is."""
         most = self._farm.most_memory_gib()
         wanted = {**handed.wanted, machine.MEMORY: min(most, handed.wanted[machine.MEMORY])}
         return all(amount <= left.get(name, 0.0) for name, amount in wanted.items())
-
-    def _again(self, handed: Handed, place: str | None = None) -> None:
-        try:
-            self._hand_over(handed, place)
-        except RuntimeError:  # stopped, or the scheduler is gone
-            self._settle(handed.future, self._over_for(handed))
 
     def _over_for(self, handed: Handed) -> BaseException:
         """Say why nobody will make a step any more."""

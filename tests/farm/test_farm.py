@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+import functools
+import json
+import os
 import pickle
 import pickletools
+import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -480,3 +486,39 @@ def test_a_configuration_counts_however_its_words_are_joined(
         script = made.job_script()
     assert "module load cuda" in script
     assert "--nthreads 4" in script
+
+
+@pytest.fixture
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Field, Any]]:
+    """Give a farm without workers, and what makes its scheduler hang."""
+    words = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(tmp_path / "scheduler"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", *words],
+        env={**os.environ, "PYTHONPATH": str(catalogue.PROJECT)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until((tmp_path / "scheduler").exists)
+        address = json.loads((tmp_path / "scheduler").read_text())["address"]
+        with roster.connected(address, Store(tmp_path), 0) as farm:
+            found = placed(Field(tmp_path, farm.client), monkeypatch)
+            yield found, functools.partial(process.send_signal, signal.SIGSTOP)
+            process.send_signal(signal.SIGCONT)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_scheduler_that_hangs_is_named(hanging: tuple[Field, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    field, hang = hanging
+    monkeypatch.setattr(roster, "SILENT_AFTER_S", 3.0)
+    threading.Timer(3.0, hang).start()
+    error = field.run(row("first")).errors["first"]
+    assert "scheduler is gone" in error.message
+
+
+def test_a_run_whose_scheduler_hangs_can_be_stopped(hanging: tuple[Field, Any]) -> None:
+    field, hang = hanging
+    threading.Timer(3.0, hang).start()
+    threading.Timer(6.0, field.cancelled.set).start()
+    assert field.run(row("first")).interrupted
