@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 KILLED = "KilledWorker"  # what Dask raises for a step whose workers died, one after the other
 LOOK_EVERY_S = 1.0
 SAY_AFTER_S = 10.0
-MOVE_AFTER_S = 2.0  # what has just been handed over is on its way
+MOVE_AFTER_S = 10.0  # what has just been handed over is on its way: a worker's first step imports all of this
 MOST_DEATHS = 4  # of workers that had begun a step, until the step is to blame: Dask's own number
 MOST_ROUNDS = 8  # in which Dask gives a step up that no worker ever began: such a farm is broken
 
@@ -103,9 +103,10 @@ class Hands:
 
     def _try(self, handed: Handed, place: str | None = None) -> None:
         """Hand a step over, or end it where that cannot be done: stopped meanwhile, or without a scheduler."""
+        over: tuple[type[Exception], ...] = (EngineError, *gone())
         try:
             self._hand_over(handed, place)
-        except (EngineError, *gone()):
+        except over:
             self._settle(handed.future, self._over_for(handed))
 
     def _hand_over(self, handed: Handed, place: str | None = None) -> None:

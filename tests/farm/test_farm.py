@@ -21,7 +21,7 @@ from field import Field, beside, cluster, needing, row, until
 from coralline import catalogue, key
 from coralline.engines.base import Job, Outcome
 from coralline.errors import ArtifactError, EngineError, ProfileError, StageError
-from coralline.farm import entry, machine, node, queues, roster, task, worker
+from coralline.farm import entry, hands, machine, node, queues, roster, task, worker
 from coralline.farm.queues import workers_for
 from coralline.notices import Kind, Notice
 from coralline.plan import Action, Decision
@@ -375,6 +375,7 @@ def test_an_input_that_was_replaced_before_it_was_read_is_refused(
 def test_a_step_that_waits_behind_another_moves_to_a_worker_that_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(hands, "MOVE_AFTER_S", 1.0)
     with cluster(workers=1, threads=8) as client:
         field = placed(Field(tmp_path, client), monkeypatch)
         together = threading.Barrier(2)
@@ -451,6 +452,7 @@ def test_workers_that_come_late_have_memory_for_what_they_are_given(
 def test_workers_that_come_late_and_are_small_make_large_steps_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(hands, "MOVE_AFTER_S", 1.0)
     with cluster(workers=0) as client:
         field = placed(Field(tmp_path, client), monkeypatch)
         threading.Timer(1.0, client.cluster.scale, (1,)).start()
