@@ -500,8 +500,9 @@ def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[F
         stderr=subprocess.DEVNULL,
     )
     try:
-        until((tmp_path / "scheduler").exists)
-        address = json.loads((tmp_path / "scheduler").read_text())["address"]
+        told = tmp_path / "scheduler"
+        until(lambda: told.exists() and told.read_text().endswith("}"))
+        address = json.loads(told.read_text())["address"]
         with roster.connected(address, Store(tmp_path), 0) as farm:
             found = placed(Field(tmp_path, farm.client), monkeypatch)
             yield found, functools.partial(process.send_signal, signal.SIGSTOP)
