@@ -20,7 +20,7 @@ Point = dict[str, "Value"]  # the value of each swept parameter, by its dotted n
 
 MOST_POINTS = 10_000  # a slip such as 1..1000000000 must not fill the memory
 LONGEST_SUFFIX = 150  # bytes; a label names files, whose names may have 255
-RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
+RANGE = re.compile(r"(-?\d{1,30})\.\.(-?\d{1,30})")  # Python reads no more than 4300 digits
 
 
 def values(parameter: Parameter, word: str, where: str) -> tuple[Value, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ def show(run: runs.Run, *, as_json: bool) -> None:
         return
     print(f"run {run.id}: mean ± standard deviation over n seeds")
     console.show_table(headers, cells, disable_numparse=True, stralign="right")
-    hosts = {host for line in found for host in line["hosts"]}
+    hosts = {host for line in found if line["metric"] == results.DURATION for host in line["hosts"]}
     if len(hosts) > 1:
         print("latencies are of more than one machine: " + "; ".join(sorted(hosts)))
     for label, reason in results.blocked(run):
@@ -68,6 +69,7 @@ def start_scheduler(address: str) -> None:
         farm = _dask(f"dask://{address}" if "://" not in address else address)
         scheme, _, place = farm.address.partition("://")
         host, _, port = place.rpartition(":")
+        _check_free(host, int(port))
         words = ("--protocol", scheme, "--host", host, "--port", port, "--no-jupyter")
         _become("distributed.cli.dask_scheduler", *words, *node.QUIETLY)
 
@@ -77,6 +79,18 @@ def _dask(word: str) -> placement.Farm:
     if farm is None or farm.kind != "dask":
         raise ProfileError(f"{word!r} is not the address of a Dask scheduler", hint="write dask://HOST:PORT")
     return farm
+
+
+def _check_free(host: str, port: int) -> None:
+    """Refuse an address at which nothing can listen: Dask would say so at the end of a traceback."""
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    try:
+        socket.create_server((host.strip("[]"), port), family=family).close()
+    except OSError as error:
+        raise ProfileError(
+            f"nothing can listen at {host}:{port}: {error.strerror}",
+            hint="name an address of this machine, and a port that nothing else has, such as an earlier scheduler",
+        ) from error
 
 
 def _become(module: str, *words: str) -> None:

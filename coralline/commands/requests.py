@@ -92,7 +92,7 @@ def jobs_of(word: str) -> int:
     """Read the word of `--jobs`; 0 stands for one for each core."""
     if not word:
         return 0
-    if not word.isdecimal() or int(word) < 1:
+    if not word.isdecimal() or len(word) > 9 or int(word) < 1:
         raise ProfileError(f"--jobs {word!r} is not possible", hint="expected a whole number of at least 1")
     return int(word)
 

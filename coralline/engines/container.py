@@ -5,6 +5,8 @@ Pure: looks at the host where it must (user, USB bus), starts nothing.
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import shlex
 from dataclasses import dataclass, field
@@ -124,16 +126,15 @@ class Container:
             if name != "CORALLINE_LEASH":  # by hand nobody holds the other end
                 yield from ("--env", f"{name}={value}")
         for bind in self.binds:
-            mode = "" if bind.writable else ",readonly"
-            yield from (
-                "--mount",
-                f"type=bind,{_field(f'source={bind.source}')},{_field(f'target={bind.target}')}{mode}",
-            )
+            mode = () if bind.writable else ("readonly",)
+            yield from ("--mount", _csv("type=bind", f"source={bind.source}", f"target={bind.target}", *mode))
 
 
-def _field(text: str) -> str:
-    """Write one field of a mount, which the client reads as CSV."""
-    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n') else text
+def _csv(*fields: str) -> str:
+    """Write fields as `--mount` reads them: a comma, as in the label of a step of a sweep, needs quotes."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(fields)
+    return text.getvalue()
 
 
 def describe(job: Job, image: str, stages: Path, *, user: str, owner: str) -> Container:

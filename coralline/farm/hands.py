@@ -1,17 +1,26 @@
-"""The pool of a farm: hands ready steps to Dask's scheduler, and turns what comes back into what a thread gives."""
+"""The pool of a farm: hands ready steps to Dask's scheduler, and turns what comes back into what a thread gives.
+
+Dask gives a ready step to a worker at once, also to one that is at work for hours; it moves it to an idle one only from
+a worker with more steps than threads, and counts the death of a worker against all steps that it was given. So what no
+worker has begun is handed over once more: when there is room on another, or when Dask has given the step up.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pickle
+import queue
 import threading
+import time
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from coralline.errors import EngineError, StageError
-from coralline.farm import machine, worker
-from coralline.farm.roster import lost
+from coralline.farm import machine, project, worker
+from coralline.farm.roster import gone, lost
 from coralline.farm.task import HELD, Failed, Made, Task
 from coralline.make import InterruptedRunError
 from coralline.notices import Kind, Notice
@@ -26,8 +35,32 @@ if TYPE_CHECKING:
     from coralline.make import Maker
     from coralline.plan import Decision
 
+KILLED = "KilledWorker"  # what Dask raises for a step whose workers died, one after the other
 LOOK_EVERY_S = 1.0
 SAY_AFTER_S = 10.0
+MOVE_AFTER_S = 10.0  # what has just been handed over is on its way: a worker's first step imports all of this
+MOST_DEATHS = 4  # of workers that had begun a step, until the step is to blame: Dask's own number
+MOST_ROUNDS = 8  # in which Dask gives a step up that no worker ever began: such a farm is broken
+
+
+@dataclass(slots=True, eq=False)
+class Handed:
+    """A step on its way: `given` is Dask's future, `future` ours, `worker` the address of who began it last.
+
+    `times` counts how often it was handed over, `begun` how often a worker began it, `lost` how often Dask gave it up.
+    """
+
+    step: Step
+    payload: bytes
+    future: Future[Artifact]
+    name: str = ""
+    wanted: Mapping[str, float] = field(default_factory=dict)
+    given: Future[Any] | None = None
+    handed_s: float = field(default_factory=time.monotonic)
+    worker: str = ""
+    times: int = 0
+    begun: int = 0
+    lost: int = 0
 
 
 class Hands:
@@ -38,7 +71,8 @@ class Hands:
         self._farm = farm
         self._maker = maker
         self._executors: dict[tuple[tuple[str, float], ...], Executor] = {}
-        self._waited_for: set[Future[Artifact]] = set()
+        self._handed: dict[Future[Artifact], Handed] = {}
+        self._given_up: queue.SimpleQueue[Handed] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._stopped = False
         self._over = threading.Event()
@@ -62,28 +96,47 @@ class Hands:
             farm=self._farm.kind,
             again=again,
         )
-        name = f"{step.label}-{self._topic}"
-        executor: Any = self._executor(step)  # an Executor that also takes a name
-        given = executor.submit(worker.make, pickle.dumps(task), self._topic, key=name)
         future: Future[Artifact] = Future()
-        self._waited_for.add(future)
-        given.add_done_callback(lambda given: self._pass_on(step.label, given, future))
+        self._handed[future] = Handed(step, pickle.dumps(task), future)
+        self._try(self._handed[future])
         return future
 
-    def _executor(self, step: Step) -> Executor:
-        """Return the client's executor for steps that take as much of a machine as this one."""
-        wanted = self._wanted(step)
+    def _try(self, handed: Handed, place: str | None = None) -> None:
+        """Hand a step over, or end it where that cannot be done: stopped meanwhile, or without a scheduler."""
+        over: tuple[type[Exception], ...] = (EngineError, *gone())
+        try:
+            self._hand_over(handed, place)
+        except over:
+            self._settle(handed.future, self._over_for(handed))
+
+    def _hand_over(self, handed: Handed, place: str | None = None) -> None:
+        """Hand a step over, for the first time or in place of the time before; to one worker, or whom Dask chooses."""
+        handed.wanted = self._wanted(handed.step)
+        executor: Any = self._executor(handed.wanted)  # an Executor that also takes a name and a place
+        before, handed.given = handed.given, None
+        if before is not None:
+            before.cancel()
+        handed.times, handed.handed_s = handed.times + 1, time.monotonic()
+        handed.name = f"{handed.step.label}-{self._topic}-{handed.times}"
+        words = (handed.payload, self._topic, project.digest())
+        given = handed.given = executor.submit(worker.make, *words, key=handed.name, workers=place)
+        given.add_done_callback(lambda given: self._pass_on(handed, given))
+
+    def _executor(self, wanted: Mapping[str, float]) -> Executor:
+        """Return the client's executor for steps that take so much of a machine."""
         known = tuple(sorted(wanted.items()))
         if known not in self._executors:
-            self._executors[known] = self._farm.client.get_executor(resources=wanted, pure=False)
+            made = self._farm.client.get_executor(resources=wanted, pure=False)
+            self._executors.setdefault(known, made)  # of two threads' one: `stop` must know what was handed over
         return self._executors[known]
 
     def stop(self) -> None:
         """Take back all that was handed over; the workers end these steps within a second or two."""
         if not self._stopped:
             self._stopped = True
-            for executor in self._executors.values():
-                executor.shutdown(wait=False)
+            for executor in list(self._executors.values()):
+                with contextlib.suppress(*gone()):  # without its scheduler all is over anyway
+                    executor.shutdown(wait=False)
 
     def __enter__(self) -> Self:
         """Begin: listen to what the workers tell, and show them that locks hold."""
@@ -91,7 +144,7 @@ class Hands:
         self._farm.client.subscribe_topic(self._topic, self._hear)
         watcher = threading.Thread(target=self._watch, daemon=True, name="farm")
         watcher.start()
-        self._stack.callback(watcher.join)
+        self._stack.callback(watcher.join, LOOK_EVERY_S)  # it may wait for a scheduler that hangs
         self._stack.callback(self._over.set)
         return self
 
@@ -105,14 +158,20 @@ class Hands:
             self._told_memory.add(step.spec.name)
             text = f"{step.spec.name} may need {step.spec.memory_gib:g} GiB, and the largest worker has {most:g}"
             self._maker.notify(Notice(kind=Kind.WARNING, text=text))
-        return machine.wanted(step, most)
+        return machine.wanted(step, most or math.inf)  # of workers that are not there yet nothing is known
 
-    def _pass_on(self, label: str, given: Future[Any], future: Future[Artifact]) -> None:
+    def _pass_on(self, handed: Handed, given: Future[Any]) -> None:
         """Turn what came of a step on a worker into what `Maker.make` gives or raises."""
+        label, future = handed.step.label, handed.future
+        if given is not handed.given:  # it was handed over once more
+            return
         if given.cancelled():
-            self._settle(future, InterruptedRunError(label) if self._stopped else lost())
+            self._settle(future, self._over_for(handed))
             return
         error = given.exception()
+        if error is not None and type(error).__name__ == KILLED and self._is_innocent(handed):
+            self._given_up.put(handed)  # for our own thread: this one is Dask's, which must not wait for Dask
+            return
         if error is not None:
             self._settle(future, _in_our_words(label, error))
             return
@@ -123,17 +182,32 @@ class Hands:
             home = self._maker.store.root / "objects" / answer.key
             self._settle(future, Artifact(answer.key, home, answer.record))
 
+    def _is_innocent(self, handed: Handed) -> bool:
+        handed.lost += 1
+        return handed.begun < MOST_DEATHS and handed.lost < MOST_ROUNDS
+
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
+        if worker.TAKEN in event[1]:
+            self._take_note(event[1][worker.TAKEN], event[1]["worker"])
+            return
         told = {name: value for name, value in event[1].items() if name in Notice.__slots__}  # Dask adds the worker
         self._maker.notify(Notice(**{**told, "kind": Kind(told["kind"])}))
 
+    def _take_note(self, name: str, address: str) -> None:
+        for handed in list(self._handed.values()):
+            if handed.name == name:
+                handed.worker = address
+                handed.begun += 1
+
     def _watch(self) -> None:
-        """Say so while steps wait and there is nobody to make them; give them up when nobody will come."""
+        """Move what waits in the wrong place; say so while there is nobody, and give up when nobody will come."""
         idle_s, heard = 0.0, 0
         while not self._over.wait(LOOK_EVERY_S):
             try:
-                is_idle = bool(self._waited_for) and not self._farm.workers()
-            except EngineError:  # its futures say so too
+                self._move()
+                is_idle = bool(self._handed) and not self._farm.workers()
+            except EngineError as error:
+                self._give_up(error)
                 return
             idle_s = idle_s + LOOK_EVERY_S if is_idle else 0.0
             if idle_s == SAY_AFTER_S:
@@ -142,31 +216,60 @@ class Hands:
                 self._maker.notify(Notice(kind=Kind.WARNING, text=f"{self._farm.kind} refuses a job: {refusal}"))
             heard = len(self._farm.refused)
             if is_idle and heard:
-                self._give_up(self._farm.refused[-1])
+                self._give_up(self._refusal())
 
-    def _give_up(self, refusal: str) -> None:
-        for future in list(self._waited_for):
-            error = EngineError(
-                f"{self._farm.kind} refuses to start a worker: {refusal}",
-                hint="mend ~/.config/dask/jobqueue.yaml; docs/how-to/farm.md shows one",
-            )
+    def _move(self) -> None:
+        """Hand over once more what Dask gave up, and what waits while a worker has room for it: one step to each."""
+        while not self._given_up.empty():
+            self._try(self._given_up.get())
+        now, offers, handed = time.monotonic(), self._farm.workers(), list(self._handed.values())
+        waiting = [one for one in handed if one.worker not in offers and now - one.handed_s > MOVE_AFTER_S * one.times]
+        for address, offer in offers.items():
+            left = _left(offer, [one.wanted for one in handed if one.worker == address])
+            fitting = next((one for one in waiting if self._fits(one, left)), None)
+            if fitting is not None:
+                waiting.remove(fitting)
+                self._try(fitting, address)
+
+    def _fits(self, handed: Handed, left: Mapping[str, float]) -> bool:
+        """Tell whether a step fits into what is left of a worker; its memory counts as that of the largest there is."""
+        most = self._farm.most_memory_gib()
+        wanted = {**handed.wanted, machine.MEMORY: min(most, handed.wanted[machine.MEMORY])}
+        return all(amount <= left.get(name, 0.0) for name, amount in wanted.items())
+
+    def _over_for(self, handed: Handed) -> BaseException:
+        """Say why nobody will make a step any more."""
+        return InterruptedRunError(handed.step.label) if self._stopped else lost()
+
+    def _refusal(self) -> EngineError:
+        return EngineError(
+            f"{self._farm.kind} refuses to start a worker: {self._farm.refused[-1]}",
+            hint="mend ~/.config/dask/jobqueue.yaml; docs/how-to/farm.md shows one",
+        )
+
+    def _give_up(self, error: EngineError) -> None:
+        for future in list(self._handed):
             self._settle(future, error)
 
     def _settle(self, future: Future[Artifact], outcome: Artifact | BaseException) -> None:
         """End a future, once: whoever comes second, such as a worker after all, comes too late."""
         with self._lock:
-            if future not in self._waited_for:
+            if self._handed.pop(future, None) is None:
                 return
-            self._waited_for.discard(future)
         if isinstance(outcome, BaseException):
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
 
 
+def _left(offer: Mapping[str, float], taken: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return what is left of what a worker offers."""
+    return {name: amount - sum(one.get(name, 0.0) for one in taken) for name, amount in offer.items()}
+
+
 def _in_our_words(label: str, error: BaseException) -> BaseException:
     """Name a step whose workers died one after the other; anything else is a bug and keeps its traceback."""
-    if type(error).__name__ != "KilledWorker":
+    if type(error).__name__ != KILLED:
         return error
     return StageError(
         f"{label} failed: the workers that made it died, one after the other",

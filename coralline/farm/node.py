@@ -24,7 +24,17 @@ def options(words: list[str]) -> list[str]:
     """Complete the words of `dask worker` with what this machine offers, one worker for all of it."""
     offered = machine.offered(_memory_gib(words))
     told = [*words, "--resources", " ".join(f"{name}={amount:g}" for name, amount in offered.items()), *QUIETLY]
+    told += [] if "--interface" in words else ["--host", _own_address(words[0])]
     return told if "--nthreads" in words else [*told, "--nthreads", str(host.cores())]
+
+
+def _own_address(scheduler: str) -> str:
+    """Return the address under which the scheduler sees this machine: left alone, a worker listens on all it has."""
+    from distributed.comm import get_address_host
+    from distributed.comm.addressing import unparse_host_port
+    from distributed.utils import get_ip
+
+    return str(unparse_host_port(get_ip(get_address_host(scheduler))))
 
 
 def _memory_gib(words: list[str]) -> int | None:

@@ -107,12 +107,16 @@ def cluster(kind: str, artifacts: Path, security: Any, refused: Callable[[str], 
     from dask_jobqueue.htcondor import HTCondorJob
     from dask_jobqueue.slurm import SLURMJob
 
-    theirs = config.get(f"jobqueue.{kind}", {}, config.collect())  # without dask-jobqueue's own defaults
-    left_open: dict[str, Any] = {name: value for name, value in DEFAULTS[kind].items() if name not in theirs}
-    if "log-directory" not in theirs:
+    known = config.collect()  # without dask-jobqueue's own defaults
+
+    def theirs(name: str) -> Any:
+        return config.get(f"jobqueue.{kind}.{name}", None, known)  # however they write it: log-directory, log_directory
+
+    left_open = {name: value for name, value in DEFAULTS[kind].items() if theirs(name) is None}
+    if theirs("log-directory") is None:
         left_open["log_directory"] = os.fspath(artifacts / LOGS)
-    if kind == "slurm" and "walltime" not in theirs:
-        left_open["job_directives_skip"] = [*theirs.get("job-directives-skip", []), WALLTIME]
+    if kind == "slurm" and theirs("walltime") is None:
+        left_open["job_directives_skip"] = [*(theirs("job-directives-skip") or ()), WALLTIME]
     made, job = {"slurm": (SLURMCluster, SLURMJob), "htcondor": (HTCondorCluster, HTCondorJob)}[kind]
     try:
         return made(
@@ -121,8 +125,8 @@ def cluster(kind: str, artifacts: Path, security: Any, refused: Callable[[str], 
             processes=1,
             security=security,
             worker_command="coralline.farm.node",
-            job_script_prologue=[*theirs.get("job-script-prologue", []), *_surrounding(artifacts)],
-            scheduler_options={"dashboard_address": LOOPBACK, **theirs.get("scheduler-options", {})},
+            job_script_prologue=[*(theirs("job-script-prologue") or ()), *_surrounding(artifacts)],
+            scheduler_options={"dashboard_address": LOOPBACK, **(theirs("scheduler-options") or {})},
         )
     except (ValueError, TypeError, OSError) as error:
         raise EngineError(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from coralline.store import Store
 
 LOST_AFTER_S = 15.0  # a scheduler that is there answers in milliseconds, also from far away
+SILENT_AFTER_S = 60.0  # one that is at work may take a while; one that hangs never answers, and breaks no connection
 MOMENT_S = 1.0
 # What Dask's client raises without its scheduler: a broken connection, or what it then knows nothing of.
 LOST = (OSError, ValueError, RuntimeError, LookupError, AttributeError, asyncio.CancelledError, futures.CancelledError)
@@ -56,8 +57,9 @@ class Farm:
         now = time.monotonic()
         if now >= self._look_again_s:
             with _told_when_lost():
-                told = self.client.scheduler_info()["workers"]
-            self._there = {address: dict(one["resources"]) for address, one in told.items()}
+                asked = self.client.scheduler.identity
+                told = self.client.sync(asked, n_workers=-1, callback_timeout=SILENT_AFTER_S)
+            self._there = {address: dict(one["resources"]) for address, one in told["workers"].items()}
             self._look_again_s = now + MOMENT_S
         return self._there
 
@@ -137,6 +139,13 @@ def lost() -> EngineError:
         "the farm's scheduler is gone",
         hint="start it and its workers again; finished artifacts are kept, the same command goes on",
     )
+
+
+def gone() -> tuple[type[Exception], ...]:
+    """Return what Dask's client raises when it shall hand over, or take back, without its scheduler."""
+    from distributed.client import ClosedClientError
+
+    return RuntimeError, ClosedClientError
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coralline import catalogue, key
+from coralline import catalogue, host, key
 from coralline.code import Code
 from coralline.engines import HOME, choose
 from coralline.errors import ArtifactError, CorallineError, EngineError
@@ -67,28 +67,33 @@ class Failed:
     hint: str
     replay: str | None
 
+    @classmethod
+    def of(cls, error: CorallineError) -> Failed:
+        """Return what stands for an error on its way."""
+        return cls(kind=type(error), message=error.message, hint=error.hint, replay=error.replay)
+
     def error(self) -> CorallineError:
         """Return the error itself."""
         return self.kind(self.message, hint=self.hint, replay=self.replay)
 
 
-def carry_out(task: Task, notify: Notify, cancelled: threading.Event, scratch: Path) -> Made | Failed:
+def carry_out(task: Task, notify: Notify, cancelled: threading.Event, scratch: Path, threads: int) -> Made | Failed:
     """Make a step on this machine, in the store that its run is in. A user's error is an answer, a bug is raised.
 
-    `scratch` is a folder of this machine.
+    `scratch` is a folder of this machine; `threads` is how many of its cores are ours: a job may have asked for few.
 
     Raises:
         InterruptedRunError: `cancelled` was set.
     """
     try:
-        artifact = _make(task, engine(task.engine), notify, cancelled, scratch)
+        artifact = _make(task, notify, cancelled, scratch, threads)
     except CorallineError as error:
-        return Failed(kind=type(error), message=error.message, hint=error.hint, replay=error.replay)
+        return Failed.of(error)
     return Made(key=artifact.key, record=artifact.record)
 
 
-def _make(task: Task, chosen: Engine, notify: Notify, cancelled: threading.Event, scratch: Path) -> Artifact:
-    root = catalogue.artifacts()
+def _make(task: Task, notify: Notify, cancelled: threading.Event, scratch: Path, threads: int) -> Artifact:
+    root, chosen = catalogue.artifacts(), engine(task.engine)
     run = _run(root, task.run)
     if not flock.is_held(run.folder / HELD):
         notify(Notice(kind=Kind.WARNING, label=task.decision.step.label, text=NO_LOCKS))
@@ -102,6 +107,7 @@ def _make(task: Task, chosen: Engine, notify: Notify, cancelled: threading.Event
             digest=functools.partial(_digest, task.externals, scratch / "data.sqlite"),
             notify=notify,
             cancelled=cancelled,
+            cores=lambda: min(threads, host.cores()),
             farm=task.farm,
         )
         inputs = {name: _input(store, decision, name, *known) for name, known in task.inputs.items()}
@@ -165,13 +171,19 @@ def _decision_here(decision: Decision, chosen: Engine) -> Decision:
     }
     differs = key.difference(parts, here)
     if differs is not None:
-        raise EngineError(
-            f"{step.label}: the worker on {os.uname().nodename} has another project or image: {differs}",
-            hint="start workers from the same checkout, or from an equal one, and build images from the same base",
-        )
+        raise other_project(differs)
     if step.spec.measures:
         here["host"] = machine.fingerprint(step.variant.needs)
     return replace(decision, parts=here, key=key.key_of(here))
+
+
+def other_project(differs: str) -> EngineError:
+    """Say that this worker cannot make what was decided elsewhere."""
+    return EngineError(
+        f"the worker on {os.uname().nodename} has another project or image: {differs}",
+        hint="start workers from the same checkout, or from an equal one, and start them again when it has changed; "
+        "build images from the same base",
+    )
 
 
 def _digest(externals: Mapping[str, str], index: Path, name: str) -> str:

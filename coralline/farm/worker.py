@@ -13,7 +13,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coralline.farm.task import LOOK_EVERY_S, Failed, Made, Task, Teller, carry_out
+from coralline.farm import project
+from coralline.farm.task import LOOK_EVERY_S, Failed, Made, Task, Teller, carry_out, other_project
 from coralline.make import InterruptedRunError
 
 if TYPE_CHECKING:
@@ -21,20 +22,27 @@ if TYPE_CHECKING:
 
     from distributed import Worker
 
+TAKEN = "taken"  # begins what a worker tells of a step: the name under which it was handed over
 WANTED = ("executing", "long-running", "resumed")  # states of a task that somebody waits for (distributed's worker)
 ENDING = ("closing", "closed", "failed")  # states of a worker that will not finish its tasks
 
 
-def make(payload: bytes, topic: str) -> Made | Failed:
-    """Make the pickled `Task`; what it tells goes to all who listen to `topic`."""
+def make(payload: bytes, topic: str, digest: str) -> Made | Failed:
+    """Make the pickled `Task`; what it tells goes to all who listen to `topic`, first of all that it is here.
+
+    `digest` is that of the front's code: where it is not ours, the payload would be misread.
+    """
     from distributed import Reschedule, get_worker
 
     worker = get_worker()
+    worker.log_event(topic, {TAKEN: worker.get_current_task()})
+    if digest != project.digest():
+        return Failed.of(other_project("coralline/"))
     task: Task = pickle.loads(payload)  # noqa: S301 - from whoever this worker serves, and so may run anything here
     with _leash(worker, worker.get_current_task()) as cancelled:
         try:
             tell = Teller(functools.partial(worker.log_event, topic))
-            return carry_out(task, tell, cancelled, Path(worker.local_directory))
+            return carry_out(task, tell, cancelled, Path(worker.local_directory), worker.state.nthreads)
         except InterruptedRunError:
             raise Reschedule from None  # for the run that was stopped this means nothing
 

@@ -111,7 +111,7 @@ class Store:
             if note.read_text(encoding="ascii") == key:
                 return
         note.parent.mkdir(parents=True, exist_ok=True)
-        beside = note.with_name(f"{note.name}.{os.getpid()}")
+        beside = note.with_name(f"{note.name}.{os.urandom(4).hex()}")  # another machine's process may have our number
         beside.write_text(key, encoding="ascii")
         with uses.gate(self.root, alone=False):  # who collects must not take the new note for the old one
             beside.replace(note)

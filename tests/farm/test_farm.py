@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import functools
+import json
+import os
 import pickle
 import pickletools
+import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +21,7 @@ from field import Field, beside, cluster, needing, row, until
 from coralline import catalogue, key
 from coralline.engines.base import Job, Outcome
 from coralline.errors import ArtifactError, EngineError, ProfileError, StageError
-from coralline.farm import entry, machine, node, queues, roster, task
+from coralline.farm import entry, hands, machine, node, queues, roster, task, worker
 from coralline.farm.queues import workers_for
 from coralline.notices import Kind, Notice
 from coralline.plan import Action, Decision
@@ -297,12 +304,19 @@ def test_a_worker_offers_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine.devices, "missing", lambda need: None if need == "edgetpu" else "none")
     monkeypatch.setattr(machine.host, "facts", lambda: {"memory_kib": 25 * 2**20 - 1})
     monkeypatch.setattr(machine.host, "cores", lambda: 6)
-    told = node.options(["tcp://there:8786", "--memory-limit", "0"])
+    told = node.options(["tcp://127.0.0.1:8786", "--memory-limit", "0"])
     assert told[told.index("--resources") + 1] == "room=1 memory=24 edgetpu=1"
     assert told[told.index("--nthreads") + 1] == "6"
-    limited = node.options(["tls://there:8786", "--nthreads", "4", "--memory-limit", "7.45GiB"])
+    limited = node.options(["tls://127.0.0.1:8786", "--nthreads", "4", "--memory-limit", "7.45GiB"])
     assert "memory=7 " in limited[limited.index("--resources") + 1]
     assert limited.count("--nthreads") == 1
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "[::1]"])
+def test_a_worker_listens_where_its_scheduler_sees_it_and_nowhere_else(address: str) -> None:
+    told = node.options([f"tcp://{address}:8786"])
+    assert told[told.index("--host") + 1] == address
+    assert "--host" not in node.options(["tcp://127.0.0.1:8786", "--interface", "lo"])
 
 
 def test_the_farm_goes_on_in_its_own_environment_only_once() -> None:
@@ -356,3 +370,158 @@ def test_an_input_that_was_replaced_before_it_was_read_is_refused(
     error = field.run(row("first", "second")).errors["second"]
     assert isinstance(error, ArtifactError)
     assert "its input first was replaced" in error.message
+
+
+def test_a_step_that_waits_behind_another_moves_to_a_worker_that_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hands, "MOVE_AFTER_S", 1.0)
+    with cluster(workers=1, threads=8) as client:
+        field = placed(Field(tmp_path, client), monkeypatch)
+        together = threading.Barrier(2)
+
+        def meet(job: Job) -> Outcome:
+            client.cluster.scale(2)
+            together.wait(timeout=30)
+            return make_outputs(job)
+
+        field.engine.behaviours = {"one": meet, "two": meet}
+        assert not field.run(beside("one", "two", cores="all")).errors
+
+
+@pytest.fixture
+def one_death() -> Iterator[None]:
+    """Have Dask give a step up when one worker has died."""
+    import dask
+
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+        yield
+
+
+def dying(field: Field, client: Any, times: int) -> Any:
+    """Behave like a step that takes its worker with it so often, while another worker comes."""
+    left = iter(range(times))
+
+    def behave(job: Job) -> Outcome:
+        from distributed import get_worker
+
+        if next(left, None) is None:
+            return make_outputs(job)
+        client.cluster.scale(len(client.cluster.workers) + 1)
+        scheduler, address = client.cluster.scheduler, get_worker().address
+        client.cluster.loop.add_callback(scheduler.remove_worker, address, stimulus_id="test")
+        assert field.engine.cancelled[job.label].wait(timeout=30)
+        return Outcome(exit_code=143)
+
+    return behave
+
+
+@pytest.mark.usefixtures("one_death")
+def test_a_step_that_no_worker_began_outlives_the_worker_that_it_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cluster(workers=1) as client:
+        field = placed(Field(tmp_path, client), monkeypatch)
+        field.engine.behaviours["bad"] = dying(field, client, times=1)
+        assert not field.run(beside("bad", "good", cores="all")).errors
+        assert field.engine.ran.count("good") == 1
+
+
+@pytest.mark.usefixtures("one_death")
+def test_a_step_that_takes_its_workers_with_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with cluster(workers=2) as client:
+        field = placed(Field(tmp_path, client), monkeypatch)
+        field.engine.behaviours["bad"] = dying(field, client, times=9)
+        ended = field.run(beside("bad", "good", cores="all"))
+        assert "the workers that made it died" in ended.errors["bad"].message
+        assert field.engine.ran.count("bad") == 4
+        assert "good" not in ended.errors
+
+
+def test_workers_that_come_late_have_memory_for_what_they_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cluster(workers=0) as client:
+        field = placed(Field(tmp_path, client), monkeypatch)
+        field.engine.behaviours = dict.fromkeys(("one", "two"), hold(0.5))
+        threading.Timer(1.0, client.cluster.scale, (1,)).start()
+        assert not field.run(beside("one", "two", memory_gib=40.0)).errors
+        assert not field.engine.overlap("one", "two")
+
+
+def test_workers_that_come_late_and_are_small_make_large_steps_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hands, "MOVE_AFTER_S", 1.0)
+    with cluster(workers=0) as client:
+        field = placed(Field(tmp_path, client), monkeypatch)
+        threading.Timer(1.0, client.cluster.scale, (1,)).start()
+        assert not field.run(beside("huge", memory_gib=100.0)).errors
+        assert any("the largest worker has 64" in notice.text for notice in field.told)
+
+
+def test_a_step_takes_no_more_threads_than_its_worker_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task.host, "cores", lambda: 64)
+    with cluster(workers=1, threads=4) as client:
+        field = placed(Field(tmp_path, client), monkeypatch)
+        threads: list[int] = []
+        field.engine.behaviours["whole"] = lambda job: (threads.append(job.threads), make_outputs(job))[1]
+        assert not field.run(beside("whole", cores="all")).errors
+        assert threads == [4]
+
+
+def test_a_worker_with_another_host_side_reads_nothing_of_a_step(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "project", SimpleNamespace(digest=lambda: "0" * 64))
+    monkeypatch.setattr(worker, "pickle", SimpleNamespace(loads=pytest.fail))
+    error = field.run(row("first")).errors["first"]
+    assert isinstance(error, EngineError)
+    assert "has another project or image: coralline/" in error.message
+
+
+@pytest.mark.parametrize("name", ["job-script-prologue", "job_script_prologue"])
+def test_a_configuration_counts_however_its_words_are_joined(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = {name: ["module load cuda"], "cores": None}
+    monkeypatch.setattr("dask.config.collect", lambda: {"jobqueue": {"slurm": theirs}})
+    with queues.keys(tmp_path) as keys, queues.cluster("slurm", tmp_path, keys, pytest.fail) as made:
+        script = made.job_script()
+    assert "module load cuda" in script
+    assert "--nthreads 4" in script
+
+
+@pytest.fixture
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Field, Any]]:
+    """Give a farm without workers, and what makes its scheduler hang."""
+    words = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(tmp_path / "scheduler"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", *words],
+        env={**os.environ, "PYTHONPATH": str(catalogue.PROJECT)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        told = tmp_path / "scheduler"
+        until(lambda: told.exists() and told.read_text().endswith("}"))
+        address = json.loads(told.read_text())["address"]
+        with roster.connected(address, Store(tmp_path), 0) as farm:
+            found = placed(Field(tmp_path, farm.client), monkeypatch)
+            yield found, functools.partial(process.send_signal, signal.SIGSTOP)
+            process.send_signal(signal.SIGCONT)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_scheduler_that_hangs_is_named(hanging: tuple[Field, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    field, hang = hanging
+    monkeypatch.setattr(roster, "SILENT_AFTER_S", 3.0)
+    threading.Timer(3.0, hang).start()
+    error = field.run(row("first")).errors["first"]
+    assert "scheduler is gone" in error.message
+
+
+def test_a_run_whose_scheduler_hangs_can_be_stopped(hanging: tuple[Field, Any]) -> None:
+    field, hang = hanging
+    threading.Timer(3.0, hang).start()
+    threading.Timer(6.0, field.cancelled.set).start()
+    assert field.run(row("first")).interrupted

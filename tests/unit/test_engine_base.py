@@ -169,11 +169,13 @@ def test_the_replay_command_confines_as_the_engine_does(tmp_path: Path) -> None:
     assert line.startswith(f"mkdir -p {tmp_path}/out && docker run --rm ")
 
 
-def test_the_replay_command_names_folders_of_any_name(tmp_path: Path) -> None:
-    out = tmp_path / 'a, "b" $c' / "out"
-    words = shlex.split(described(tmp_path, out=out).command_line().partition("&& ")[2])
-    mounts = [word for before, word in itertools.pairwise(words) if before == "--mount"]
-    assert [f"source={out}", "target=/out"] in [fields[1:3] for fields in csv.reader(mounts)]
+def test_the_replay_command_of_a_step_of_a_sweep_binds_what_the_engine_does(tmp_path: Path) -> None:
+    log = tmp_path / 'a "b" $c' / "convert.inceptionv3.ptq-int8@train.seed=1,convert.calibration_images=8.log"
+    planned = described(tmp_path, log=log)
+    words = shlex.split(planned.command_line())
+    mounts = [next(csv.reader([after])) for word, after in itertools.pairwise(words) if word == "--mount"]
+    assert [fields[1:3] for fields in mounts] == [[f"source={b.source}", f"target={b.target}"] for b in planned.binds]
+    assert {tuple(fields[3:]) for fields in mounts} == {(), ("readonly",)}
 
 
 def test_devices_are_given_only_to_steps_that_need_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

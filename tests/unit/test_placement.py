@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coralline import catalogue, placement
+from coralline.commands import farm
 from coralline.errors import ProfileError
 from coralline.placement import Farm, Placement
 
@@ -79,3 +81,14 @@ def test_a_wrong_word_names_the_nearest() -> None:
 def test_a_second_word_must_not_contradict_the_first() -> None:
     assert "twice" in refused("benchmark=ssh://a", "benchmark=ssh://b").message
     assert "two farms" in refused("slurm", "dask://head:8786").message
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "203.0.113.1", "[2001:db8::1]"])
+def test_a_scheduler_cannot_listen_where_another_does_or_elsewhere(
+    host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(farm, "_become", pytest.fail)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit) as ended:
+        farm.start_scheduler(f"{host}:{taken.getsockname()[1]}")
+    assert ended.value.code == ProfileError.code
+    assert f"nothing can listen at {host}:" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from fakes import spec
@@ -16,7 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from coralline.errors import ArtifactError
-from coralline.store import Store, durable
+from coralline.store import Store, durable, uses
+
+if TYPE_CHECKING:
+    import contextlib
 
 SPEC = spec("thing")
 KEY = "k" * 64
@@ -243,3 +247,20 @@ TestStoreMachine.settings = settings(max_examples=30, stateful_step_count=15, de
 def test_labels_are_kept_apart_by_name(tmp_path_factory: pytest.TempPathFactory, label: str) -> None:
     store = Store(tmp_path_factory.mktemp("store"))
     assert store.last(label) is None
+
+
+def test_a_note_is_written_by_two_machines_at_once_though_their_processes_have_one_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = Store(tmp_path), Store(tmp_path)
+    passed = uses.gate
+    meanwhile = iter([lambda: there.remember("thing", "b" * 64)])
+
+    def gate(root: Path, *, alone: bool) -> contextlib.AbstractContextManager[None]:
+        next(meanwhile, lambda: None)()
+        return passed(root, alone=alone)
+
+    monkeypatch.setattr(uses, "gate", gate)
+    here.remember("thing", "a" * 64)
+    assert [path.name for path in (tmp_path / "last").iterdir()] == ["thing"]
+    assert (tmp_path / "last" / "thing").read_text() == "a" * 64

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coralline import graph, request, spread, sweep
+from coralline.commands import farm, jobs_of
 from coralline.errors import ProfileError
 from coralline.results import rows
 from coralline.runs import Run
@@ -71,11 +72,18 @@ def test_points_are_every_combination_once(swept: dict[str, list[int]]) -> None:
         ("1,", "not possible"),
         ("-200..1", "not possible"),
         ("1..b", "not possible"),
+        ("1.." + "9" * 5000, "not possible"),
     ],
 )
 def test_a_wrong_list_is_refused(word: str, said: str) -> None:
     with pytest.raises(ProfileError, match=said):
         sweep.values(WHOLE, word, "--set train.seed")
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "two", "9" * 5000])
+def test_a_wrong_number_of_jobs_is_refused(word: str) -> None:
+    with pytest.raises(ProfileError, match="is not possible"):
+        jobs_of(word)
 
 
 def test_a_sweep_that_is_far_too_large_is_refused() -> None:
@@ -204,3 +212,23 @@ def test_a_single_number_has_no_spread(tmp_path: Path) -> None:
     assert (line["n"], line["spread"]) == (1, None)
     assert spread.table([line])[1][0][-1] == "0.500"
     assert spread.document(run, [line])["rows"] == [line]
+
+
+def test_where_something_was_made_but_not_measured_is_no_machine_of_latencies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, run = Store(tmp_path), Run("r", tmp_path / "runs" / "r", {"swept": {"train.seed": [1, 2]}})
+    for stage, metric, host in (("convert", "size_bytes", "two"), ("benchmark", "latency_mean_ms", "one")):
+        record = {
+            "key": stage,
+            "digest": stage,
+            "stage": stage,
+            "host": {"cpu_model": host, "cores": 2},
+            "axes": {"model": MODEL, "recipe": "float32", "runtime": "tflite-cpu"},
+            "numbers": [{"metric": metric, "value": 1.0, "unit": "ms"}],
+        }
+        save(Artifact(stage, store.root / "objects" / stage, record))
+        run.steps[stage] = {"state": "made", "key": stage, "reason": "", "point": {"train.seed": 1}}
+    monkeypatch.setattr(farm.catalogue, "artifacts", lambda: tmp_path)
+    farm.show(run, as_json=False)
+    assert "more than one machine" not in capsys.readouterr().out

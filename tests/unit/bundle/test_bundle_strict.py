@@ -10,20 +10,19 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bundles import forge, members_of, refused
+from bundles import Sample, forge, members_of, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coralline.bundle import archive, foreign, headers, layout
 from coralline.bundle.archive import Archive, Source
+from coralline.bundle.reader import Bundle
 from coralline.errors import ArtifactError
 from coralline.store import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from bundles import Sample
 
 
 def with_run(content: bytes, place: Path, change: Callable[[dict[str, Any]], object]) -> Path:
