@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from compiledfacts import CONTENTS, FILES, LAYERS, LEFT_ON_CPU, NUMBERS
-from conftest import PROJECT
 from flatfiles import flat, flex
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from coralline.catalogue import PROJECT
 from stages.contract import InputError
 from stages.edgetpu.compiled.digest import masked_digest
 from stages.edgetpu.compiled.executable import EXECUTION_ONLY, PARAMETER_CACHING, STAND_ALONE, Executable

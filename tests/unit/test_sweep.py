@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coralline import graph, request, spread, sweep
-from coralline.commands import farm, jobs_of
+from coralline.commands import farm
+from coralline.commands.requests import jobs_of
 from coralline.errors import ProfileError
 from coralline.results import rows
 from coralline.runs import Run
