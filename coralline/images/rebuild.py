@@ -92,6 +92,7 @@ def _pass_on(event: dict[str, Any], progress: OnEvent) -> None:
 
 def main(project: Path, folder: Path, prefix: str, name: str) -> int:
     """Build the image from a copy of the project's recipes; tell what happens as JSON lines; return the exit code."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would we
     checkout = folder / "checkout" / "docker"
     if not checkout.exists():  # as a checkout has them: modes by the umask, times of today
         shutil.copytree(project / "docker", checkout, copy_function=shutil.copyfile)

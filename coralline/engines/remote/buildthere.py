@@ -6,6 +6,7 @@ Prints JSON lines: what the builder says, at last `{"id": ...}`, or `{"message":
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Build the image NAME of PROJECT, recorded below HOME."""
     name, project, home = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would we
     try:
         answer = {"id": Images(Path(project), Path(home)).build(name, _say)}
     except CorallineError as error:
