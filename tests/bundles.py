@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes import spec
 
-from coralline.bundle import archive, contents, writer
+from coralline.bundle import archive, contents, importing, writer
 from coralline.bundle.reader import Bundle
 from coralline.errors import ArtifactError
 from coralline.key import key_of
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from coralline.notices import Notice
 
 RUN = "20260102-030405-678"
 VERSION = "0.1.0"
@@ -134,3 +136,13 @@ def refused(path: Path) -> str:
     with pytest.raises(ArtifactError) as told, Bundle(path):
         pass
     return told.value.message
+
+
+def unheard(_notice: Notice) -> None:
+    pass
+
+
+def bring(bundle: Path, store: Store) -> importing.Imported:
+    """Import a bundle of which everything is expected to be right."""
+    with Bundle(bundle) as opened:
+        return importing.bring_in(opened, store, unheard)

@@ -224,7 +224,7 @@ LIES: dict[str, tuple[Callable[[Members, dict[str, str]], str], str]] = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_bundle_that_contradicts_itself_is_refused_by_name(
-    sample: Sample, good: bytes, tmp_path: Path, lie: str
+    lasting: Sample, good: bytes, tmp_path: Path, lie: str
 ) -> None:
     change, blamed = LIES[lie]
     place = tmp_path / "it.zip"
@@ -233,15 +233,15 @@ def test_a_bundle_that_contradicts_itself_is_refused_by_name(
 
     def apply(members: Members) -> None:
         nonlocal changed
-        changed = change(members, sample.keys)
+        changed = change(members, lasting.keys)
 
     message = refused(forge(place, apply))
-    blamed = blamed.replace("ONE", f"objects/{sample.keys['one']}").replace("TWO", f"objects/{sample.keys['two']}")
+    blamed = blamed.replace("ONE", f"objects/{lasting.keys['one']}").replace("TWO", f"objects/{lasting.keys['two']}")
     assert message.startswith(f"{blamed or changed} "), message
 
 
-def test_an_output_that_is_changed_missing_or_added_is_named(sample: Sample, good: bytes, tmp_path: Path) -> None:
-    home, place = f"objects/{sample.keys['one']}", tmp_path / "it.zip"
+def test_an_output_that_is_changed_missing_or_added_is_named(lasting: Sample, good: bytes, tmp_path: Path) -> None:
+    home, place = f"objects/{lasting.keys['one']}", tmp_path / "it.zip"
     for change, name in (
         (lambda members: members.update({f"{home}/out.json": b"[]"}), "out.json"),
         (lambda members: members.pop(f"{home}/out.json"), "out.json"),
@@ -251,8 +251,8 @@ def test_an_output_that_is_changed_missing_or_added_is_named(sample: Sample, goo
         assert refused(forge(place, change)).startswith(f"{home}/{name} ")
 
 
-def test_a_document_that_would_exhaust_the_reader_is_refused(sample: Sample, good: bytes, tmp_path: Path) -> None:
-    place, name = tmp_path / "it.zip", f"objects/{sample.keys['one']}/record.json"
+def test_a_document_that_would_exhaust_the_reader_is_refused(lasting: Sample, good: bytes, tmp_path: Path) -> None:
+    place, name = tmp_path / "it.zip", f"objects/{lasting.keys['one']}/record.json"
     for content in (b"[" * 200_000, b'{"key": ' + b"9" * 5_000 + b"}", b"\xff", b"null", b""):
         place.write_bytes(good)
         assert refused(forge(place, lambda members, content=content: members.update({name: content}))).startswith(name)  # type: ignore[misc]

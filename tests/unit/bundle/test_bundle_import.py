@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bundles import RUN, Sample
+from bundles import RUN, Sample, bring, unheard
 
 from coralline import runs
 from coralline.bundle import importing
@@ -16,27 +16,6 @@ from coralline.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from coralline.notices import Notice
-
-
-@pytest.fixture
-def sample(tmp_path: Path) -> Sample:
-    return Sample(tmp_path / "store").make()
-
-
-@pytest.fixture
-def bundle(sample: Sample, tmp_path: Path) -> Path:
-    return sample.bundle(tmp_path / "it.zip")
-
-
-def unheard(_notice: Notice) -> None:
-    pass
-
-
-def bring(bundle: Path, store: Store) -> importing.Imported:
-    with Bundle(bundle) as opened:
-        return importing.bring_in(opened, store, unheard)
 
 
 def test_an_empty_store_has_the_run_and_its_artifacts_afterwards(sample: Sample, bundle: Path, tmp_path: Path) -> None:

@@ -97,9 +97,9 @@ RECORDS: dict[str, Callable[[dict[str, Any]], object]] = {
 
 @pytest.mark.parametrize("lie", RECORDS)
 def test_a_record_that_would_trip_who_reads_it_is_refused(
-    sample: Sample, good: bytes, tmp_path: Path, lie: str
+    lasting: Sample, good: bytes, tmp_path: Path, lie: str
 ) -> None:
-    place, name = tmp_path / "it.zip", f"objects/{sample.keys['one']}/record.json"
+    place, name = tmp_path / "it.zip", f"objects/{lasting.keys['one']}/record.json"
     place.write_bytes(good)
     told = json.loads(members_of(place)[name])
     told.pop("seal")
@@ -117,17 +117,17 @@ def test_a_record_that_would_trip_who_reads_it_is_refused(
     ],
 )
 def test_another_text_that_says_the_same_is_refused(
-    sample: Sample, good: bytes, tmp_path: Path, file: str, change: tuple[bytes, bytes]
+    lasting: Sample, good: bytes, tmp_path: Path, file: str, change: tuple[bytes, bytes]
 ) -> None:
-    place, name = tmp_path / "it.zip", f"objects/{sample.keys['one']}/{file}"
+    place, name = tmp_path / "it.zip", f"objects/{lasting.keys['one']}/{file}"
     place.write_bytes(good)
     forge(place, lambda members: members.update({name: members[name].replace(*change, 1)}))
     assert refused(place) == f"{name} is not written as such documents are"
 
 
-def test_a_list_of_files_names_no_place_outside_even_without_outputs(sample: Sample, tmp_path: Path) -> None:
-    place = sample.bundle(tmp_path / "it.zip", outputs=False)
-    name = f"objects/{sample.keys['one']}/files.json"
+def test_a_list_of_files_names_no_place_outside_even_without_outputs(lasting: Sample, tmp_path: Path) -> None:
+    place = lasting.bundle(tmp_path / "it.zip", outputs=False)
+    name = f"objects/{lasting.keys['one']}/files.json"
     forge(place, lambda members: members.update({name: b'{"../../x":["' + b"0" * 64 + b'",1]}\n'}))
     assert "is not a name that a bundle may hold" in refused(place)
 

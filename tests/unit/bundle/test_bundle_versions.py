@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pytest
-from bundles import Sample, forge
+from bundles import Sample, bring, forge, unheard
 
-from coralline.bundle import importing
-from coralline.bundle.reader import Bundle
 from coralline.care.fsck import examine
 from coralline.errors import ArtifactError
 from coralline.store import Store, text_of
@@ -21,27 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bundles import Members
-
-    from coralline.notices import Notice
-
-
-@pytest.fixture
-def sample(tmp_path: Path) -> Sample:
-    return Sample(tmp_path / "store").make()
-
-
-@pytest.fixture
-def bundle(sample: Sample, tmp_path: Path) -> Path:
-    return sample.bundle(tmp_path / "it.zip")
-
-
-def unheard(_notice: Notice) -> None:
-    pass
-
-
-def bring(bundle: Path, store: Store) -> importing.Imported:
-    with Bundle(bundle) as opened:
-        return importing.bring_in(opened, store, unheard)
 
 
 def earlier(members: Members) -> None:
