@@ -9,11 +9,12 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from fakes import FakeEngine, spec, step
+from fakes import FakeEngine, make_outputs, spec, step
 
-from coralline import runs
+from coralline import catalogue, runs
 from coralline.code import Code
 from coralline.execute import Ended, Execution
+from coralline.farm import task
 from coralline.farm.roster import Farm, quiet
 from coralline.make import Maker
 from coralline.plan import Planner
@@ -22,6 +23,8 @@ from coralline.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    import pytest
 
     from coralline.engines.base import Job, OnEvent, Outcome
     from coralline.graph import Step
@@ -146,3 +149,20 @@ def until(what: Callable[[], object]) -> None:
     while not what():
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.02)
+
+
+def placed(field: Field, monkeypatch: pytest.MonkeyPatch) -> Field:
+    """Let the workers, which are threads of this process, work in its store and with its engine."""
+    monkeypatch.setenv(catalogue.ARTIFACTS_VARIABLE, str(field.store.root))
+    monkeypatch.setattr(task, "engine", lambda _name: field.engine)
+    return field
+
+
+def hold(seconds: float) -> Any:
+    """Behave like a step that takes so long."""
+
+    def behave(job: Job) -> Outcome:
+        time.sleep(seconds)
+        return make_outputs(job)
+
+    return behave

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coralline import catalogue, question
+from coralline.catalogue import PROJECT
 from coralline.errors import ProfileError
 from coralline.runs import Run
 from coralline.store import Artifact
@@ -26,7 +27,7 @@ from stages.tflite.flat import Buffer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMPILED = Path(__file__).parents[1] / "fixtures" / "edgetpu" / "gabor_64x64_p4_edgetpu.tflite"
+COMPILED = PROJECT / "tests" / "fixtures" / "edgetpu" / "gabor_64x64_p4_edgetpu.tflite"
 LOG = """Edge TPU Compiler version 16.0.384591198
 Started a compilation timeout timer of 180 seconds.
 
