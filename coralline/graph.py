@@ -123,14 +123,18 @@ def _combinations(request: Request, variant: Variant) -> Iterator[dict[str, str]
 
 
 def _recipes(request: Request, variant: Variant, suited: tuple[str, ...] | None) -> tuple[str, ...]:
-    if "recipe" not in variant.per or "recipe" in variant.fixed:
+    """Recipes of a variant's steps; without that axis it has one, where a wanted recipe suits it."""
+    if "recipe" in variant.fixed:
         return ("",)
     table = catalogue.recipes()
-    return tuple(
+    wanted = tuple(
         name
         for name in request.recipes
         if (suited is None or name in suited) and (variant.recipes is None or getattr(table[name], variant.recipes))
     )
+    if "recipe" in variant.per:
+        return wanted
+    return ("",) if variant.recipes is None or wanted else ()
 
 
 def _step(request: Request, spec: Spec, variant: Variant, axes: dict[str, str], steps: dict[str, Step]) -> Step | None:

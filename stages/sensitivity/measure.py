@@ -1,0 +1,121 @@
+"""Measures each layer at each width on images that training kept for validation; the test split decides nothing.
+
+What is compared is a float file with the same file whose one layer has few bits: answers, and how far they moved. One
+layer at a time says nothing of what several do together: whoever makes a plan measures the plan.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from stages.accuracy import evaluate
+from stages.convert.judge import divergences, predict
+from stages.progress import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stages.contract import Step
+    from stages.sensitivity.layers import Layer, Rounder
+
+KEPT = "measured.jsonl"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One layer at one width: score with 95 % interval, mean KL(float || changed) in nats, share of equal answers."""
+
+    bits: int
+    balanced_accuracy: float
+    interval: Tuple[float, float]
+    divergence: float
+    agreement: float
+    weight_bytes: int
+
+    def document(self) -> Dict[str, Any]:
+        """Describe for `sensitivity.json`."""
+        return {**vars(self), "interval": list(self.interval)}
+
+
+class Measure:
+    """The images, decoded once, and what the float network says of them."""
+
+    def __init__(
+        self, pixels: NDArray[np.uint8], labels: Sequence[int], classes: Sequence[str], flatbuffer: bytes, threads: int
+    ) -> None:
+        self._pixels, self._labels, self._classes, self._threads = pixels, labels, classes, threads
+        self._float = predict(flatbuffer, pixels, threads)
+
+    def reference(self) -> Dict[str, Any]:
+        """Score the float network on the same images."""
+        score, interval = self._scored(self._float)
+        return {"balanced_accuracy": score, "interval": list(interval)}
+
+    def of(self, content: bytes, bits: int, weight_bytes: int) -> Measured:
+        """Compare a changed file with the float one."""
+        found = predict(content, self._pixels, self._threads)
+        score, interval = self._scored(found)
+        return Measured(
+            bits=bits,
+            balanced_accuracy=score,
+            interval=interval,
+            divergence=round(float(divergences(self._float, found).mean()), 9),
+            agreement=float((found.argmax(axis=1) == self._float.argmax(axis=1)).mean()),
+            weight_bytes=weight_bytes,
+        )
+
+    def _scored(self, found: NDArray[np.float64]) -> Tuple[float, Tuple[float, float]]:
+        told = evaluate(self._labels, found.argmax(axis=1).tolist(), self._classes)
+        return told.values["balanced_accuracy"], told.intervals["balanced_accuracy"]
+
+
+def measure_all(
+    step: Step, measure: Measure, rounder: Rounder, layers: Sequence[Layer], widths: Sequence[int]
+) -> List[List[Measured]]:
+    """Measure every layer at every width, from wherever an earlier attempt was ended: [layer][width]."""
+    kept = Kept(step.partial)
+    progress = Progress(step, len(layers) * len(widths), "width")
+    found: List[List[Measured]] = []
+    for layer in layers:
+        found.append([])
+        for bits in widths:
+            one = kept.find(layer, bits)
+            if one is None:
+                one = measure.of(rounder.at((layer, bits)), bits, layer.bytes_at(bits))
+                kept.add(layer, one)
+            found[-1].append(one)
+            progress.advance()
+    return found
+
+
+class Kept:
+    """What was measured survives a step that dies: a line each; a line that was cut short counts as not made."""
+
+    def __init__(self, folder: Optional[Path]) -> None:
+        self._path = None if folder is None else folder / KEPT
+        self._found = dict(self._read())
+
+    def find(self, layer: Layer, bits: int) -> Optional[Measured]:
+        """Return what was measured of a layer at a width."""
+        return self._found.get((layer.place, bits))
+
+    def add(self, layer: Layer, one: Measured) -> None:
+        """Keep one more."""
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"place": layer.place, **one.document()}) + "\n")
+
+    def _read(self) -> Iterator[Tuple[Tuple[int, int], Measured]]:
+        if self._path is None or not self._path.is_file():
+            return
+        *lines, rest = self._path.read_text(encoding="utf-8").split("\n")
+        if rest:
+            self._path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        for told in map(json.loads, lines):
+            place, interval = told.pop("place"), tuple(told.pop("interval"))
+            yield (place, told["bits"]), Measured(interval=interval, **told)
