@@ -146,13 +146,13 @@ def _step(request: Request, spec: Spec, variant: Variant, axes: dict[str, str], 
     gathered: dict[str, str] = {}
     externals: dict[str, Input] = {}
     for name, declared in variant.inputs.items():
+        wanted = {**axes, **declared.where}
         if declared.external is not None:
             externals |= {name: declared} if declared.external in request.externals else {}
         elif declared.gather:
-            wanted = {**axes, **declared.where}
             gathered |= {step.label.replace("/", "."): step.label for step in _of(declared.stage, wanted, steps)}
         else:
-            sources.update((name, step.label) for step in _of(declared.stage, axes, steps))
+            sources.update((name, step.label) for step in _of(declared.stage, wanted, steps))
     return Step(
         label="/".join((spec.name, *(axes[axis] for axis in AXES if axis in axes))),
         spec=spec,

@@ -35,9 +35,9 @@ class Parameter:
 class Input:
     """What a step reads, mounted read-only at `/in/NAME`.
 
-    Either the artifact of another stage (`stage`), one for each step of that stage that could be made (`gather`), or
+    Either the artifact of a stage (`stage`), one for each step of that stage that could be made (`gather`), or
     something of the user's that lies outside the store (`external`: a key of the request, such as `data`). What is
-    gathered has the reading step's own model and recipe, where it has them, and the axis values in `where`; where no
+    read has the reading step's own model and recipe, where it has them, but for the axis values in `where`; where no
     stage is named, every stage that is `reported` is gathered. An external input that is not `keyed` is only mounted:
     its content is already in the key through another input.
     """

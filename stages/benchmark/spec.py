@@ -37,6 +37,7 @@ SPEC = Spec(
             "benchmark",
             per=("model", "recipe", "runtime"),
             fixed={"runtime": "tflite-cpu"},
+            recipes="whole_bytes",
             inputs={"model": Input(stage="convert"), **_IMAGES},
         ),
         Variant(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict
+from typing import Dict, Optional
 
 from stages.spec import Input, Output, Parameter, Spec, Variant
 
@@ -13,7 +13,8 @@ class Recipe:
     """How a network becomes a deployable file: `convert` in `stages/convert/recipes/NAME.py`, `-` read as `_`.
 
     `edgetpu` recipes are compiled for the Edge TPU; what they make is int8 throughout, but for `islands`, which the
-    converter leaves in float. `trained` recipes get their weights from the qat stage, all others from the train stage.
+    converter leaves in float. `trained` recipes get their weights from the qat stage, all others from the train stage;
+    what is made from a file rather than from weights alone names the recipe of that file, its `base`.
     """
 
     summary: str
@@ -21,11 +22,22 @@ class Recipe:
     trained: bool = False
     default: bool = True
     islands: bool = False
+    base: Optional[str] = None
 
     @property
     def untrained(self) -> bool:
         """Whether the recipe takes the float training's weights as they are."""
-        return not self.trained
+        return not self.trained and self.base is None
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether it goes on from a full-int8 file to fewer bits."""
+        return self.base is not None
+
+    @property
+    def whole_bytes(self) -> bool:
+        """Whether no number of its file is packed into less than a byte: tflite-runtime 2.14 refuses dense int4."""
+        return not self.narrowed
 
     @property
     def int8(self) -> bool:
@@ -49,22 +61,28 @@ RECIPES: Dict[str, Recipe] = {
         default=False,
         islands=True,
     ),
+    "ptq-int4": Recipe("ptq-int8 with the weights of its 1x1 convolutions at 4 bits", default=False, base="ptq-int8"),
 }
 
-CALIBRATED = {"recipe": ("ptq-int8-stock", "ptq-int8")}
-SEARCHED = {"recipe": ("ptq-int8",)}
+CALIBRATED = {"recipe": ("ptq-int8-stock", "ptq-int8", "ptq-int4")}
+SEARCHED = {"recipe": ("ptq-int8", "ptq-int4")}
 
 
-def _variant(stage: str, recipes: str) -> Variant:
+def _variant(stage: str, recipes: str, **more: Input) -> Variant:
     """Make the variant for recipes whose weights come from a stage."""
+    inputs = {"model": Input(stage=stage), **more}
     data = {"dataset": Input(stage="dataset"), "data": Input(external="data", keyed=False)}
-    return Variant("convert", per=("model", "recipe"), inputs={"model": Input(stage=stage), **data}, recipes=recipes)
+    return Variant("convert", per=("model", "recipe"), inputs={**inputs, **data}, recipes=recipes)
 
 
 SPEC = Spec(
     name="convert",
     summary="make a TFLite file by a recipe",
-    variants=(_variant("train", "untrained"), _variant("qat", "trained")),
+    variants=(
+        _variant("train", "untrained"),
+        _variant("qat", "trained"),
+        _variant("train", "narrowed", int8=Input(stage="convert", where={"recipe": "ptq-int8"})),
+    ),
     outputs=(Output("model.tflite", "tflite"), Output("conversion.json", "json")),
     parameters=(
         Parameter(

@@ -1,0 +1,99 @@
+"""Gives the 1x1 convolutions of a full-int8 file weights of four bits: everything between them stays as it is.
+
+Codes of four bits fit into the int8 tensor that was there, with a scale of four bits. Such a stand-in computes bit for
+bit what the packed file computes (tests/stages/benchmark-litert holds that), runs wherever int8 runs, and so can be
+judged and corrected as every int8 file is. Packing comes last: `packed` makes it the file that is deployed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
+
+from stages.convert.constants import BIAS, KERNEL, own_buffer
+from stages.convert.pointwise import as_dense, pointwise
+from stages.convert.rounding import gram, in_turn, to_nearest
+from stages.convert.walk import Walk
+from stages.tflite.model import read_model
+from stages.tflite.packed import pack_int4
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stages.convert.rounding import Rounded
+
+BITS = 4
+MOST_ROWS = 2**17  # inputs of a layer that its Gram matrix is taken of: places of all images, every n-th of more
+
+Rule = Callable[["NDArray[np.float64]", Optional["NDArray[np.float64]"]], "Rounded"]
+
+
+def nearest(weights: NDArray[np.float64], _: Optional[NDArray[np.float64]]) -> Rounded:
+    """Round with the scale that changes the weights themselves least."""
+    return to_nearest(weights, None, BITS)
+
+
+def least_output_error(weights: NDArray[np.float64], squares: Optional[NDArray[np.float64]]) -> Rounded:
+    """Round so that the outputs on calibration images change least."""
+    if squares is None:
+        raise TypeError("what the layer is given must be known")
+    return in_turn(weights, squares, BITS)
+
+
+RULES = {"nearest": nearest, "least output error": least_output_error}
+
+
+def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule) -> bytes:
+    """Round the weights of all 1x1 convolutions, each on what the rounded ones before it really hand on."""
+    walk = Walk(content, pixels)
+    places = set(pointwise(read_model(content)))
+    for place, operator in enumerate(walk.operators):
+        if place in places:
+            _round(walk, operator, rule)
+        walk.run(operator)
+        walk.forget(place)
+    return walk.content()
+
+
+def packed(content: bytes) -> bytes:
+    """Make the file that is deployed of a stand-in: dense layers whose weights are packed, two in a byte."""
+    places = pointwise(read_model(content))
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    graph = model.subgraphs[0]
+    for place in places:
+        operator = graph.operators[place]
+        buffer = own_buffer(model, operator, KERNEL)
+        buffer.data = np.frombuffer(pack_int4(np.frombuffer(buffer.data, np.int8)), np.uint8)
+        graph.tensors[operator.inputs[KERNEL]].type = schema.TensorType.INT4
+        as_dense(model, operator)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _round(walk: Walk, operator: Any, rule: Rule) -> None:
+    """Put the rounded weights of one operator in place, and its bias in the steps that follow from their scales."""
+    entry = int(operator.inputs[0])
+    quantisation = walk.graph.tensors[entry].quantization
+    scale, zero_point = float(quantisation.scale[0]), int(quantisation.zeroPoint[0])
+    inputs = walk.values[entry].reshape(-1, walk.values[entry].shape[-1])
+    inputs = inputs[:: max(1, len(inputs) // MOST_ROWS)].astype(np.float32) - zero_point
+    buffer = own_buffer(walk.model, operator, KERNEL)
+    kernel = walk.graph.tensors[operator.inputs[KERNEL]]
+    scales = np.asarray(kernel.quantization.scale, np.float64)
+    weights = np.frombuffer(buffer.data, np.int8).reshape(len(kernel.shape) and int(kernel.shape[0]), -1) * scales[:, None]
+    codes, found = rule(weights, gram(inputs))
+    buffer.data = np.frombuffer(codes.tobytes(), np.uint8)
+    kernel.quantization.scale = found.astype(np.float32)
+    if len(operator.inputs) > BIAS and operator.inputs[BIAS] >= 0:
+        _rescale_bias(walk.model, operator, np.float32(scale) * kernel.quantization.scale)
+
+
+def _rescale_bias(model: Any, operator: Any, scales: NDArray[np.float32]) -> None:
+    """Say the bias in steps of the input's scale times the weights' new ones, as every kernel takes it to be."""
+    buffer = own_buffer(model, operator, BIAS)
+    bias = model.subgraphs[0].tensors[operator.inputs[BIAS]].quantization
+    real = np.frombuffer(buffer.data, "<i4") * np.asarray(bias.scale, np.float64)
+    bias.scale = scales.astype(np.float32)
+    buffer.data = np.frombuffer(np.rint(real / bias.scale.astype(np.float64)).astype("<i4").tobytes(), np.uint8)
