@@ -7,17 +7,16 @@ judged and corrected as every int8 file is. Packing comes last: `packed` makes i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Collection, Optional
 
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
 from stages.convert.constants import BIAS, KERNEL, own_buffer
-from stages.convert.pointwise import as_dense, pointwise
+from stages.convert.pointwise import as_dense
 from stages.convert.rounding import gram, in_turn, to_nearest
 from stages.convert.walk import Walk
-from stages.tflite.model import read_model
 from stages.tflite.packed import pack_int4
 
 if TYPE_CHECKING:
@@ -46,10 +45,9 @@ def least_output_error(weights: NDArray[np.float64], squares: Optional[NDArray[n
 RULES = {"nearest": nearest, "least output error": least_output_error}
 
 
-def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule) -> bytes:
-    """Round the weights of all 1x1 convolutions, each on what the rounded ones before it really hand on."""
+def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Collection[int]) -> bytes:
+    """Round the weights of the 1x1 convolutions at `places`, each on what the rounded ones before it really hand on."""
     walk = Walk(content, pixels)
-    places = set(pointwise(read_model(content)))
     for place, operator in enumerate(walk.operators):
         if place in places:
             _round(walk, operator, rule)
@@ -58,9 +56,8 @@ def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule) -> bytes:
     return walk.content()
 
 
-def packed(content: bytes) -> bytes:
-    """Make the file that is deployed of a stand-in: dense layers whose weights are packed, two in a byte."""
-    places = pointwise(read_model(content))
+def packed(content: bytes, places: Collection[int]) -> bytes:
+    """Make the file that is deployed of a stand-in: dense layers at `places`, whose weights are packed in pairs."""
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
     graph = model.subgraphs[0]
     for place in places:
@@ -82,7 +79,9 @@ def _round(walk: Walk, operator: Any, rule: Rule) -> None:
     buffer = own_buffer(walk.model, operator, KERNEL)
     kernel = walk.graph.tensors[operator.inputs[KERNEL]]
     scales = np.asarray(kernel.quantization.scale, np.float64)
-    weights = np.frombuffer(buffer.data, np.int8).reshape(len(kernel.shape) and int(kernel.shape[0]), -1) * scales[:, None]
+    weights = (
+        np.frombuffer(buffer.data, np.int8).reshape(len(kernel.shape) and int(kernel.shape[0]), -1) * scales[:, None]
+    )
     codes, found = rule(weights, gram(inputs))
     buffer.data = np.frombuffer(codes.tobytes(), np.uint8)
     kernel.quantization.scale = found.astype(np.float32)

@@ -6,7 +6,7 @@ itself, held-out images of the training split decide, and never the test split.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -55,45 +55,58 @@ def convert(source: Source) -> Converted:
     Raises:
         InputError: there is no int8 file, or nothing in it can have four bits.
     """
-    int8, images = _int8(source), source.images()
-    judged = judging_rows(source, images)
-    rows = draw(source, images, [row.path for row in judged])[: _count(source)]
-    flatbuffer = float_flatbuffer(rewrite(source.model)[0])
-    pixels = _pixels(source, images, rows)
-    judge = Judge(_pixels(source, images, judged), [row.label for row in judged], flatbuffer, source.step.threads)
-    before, found = judge.score(int8), _candidates(source, int8, flatbuffer, pixels, judge)
-    best = min(found, key=lambda one: one.score.order)
-    if best.score.regret > TOLERANCE:
-        source.step.warning("weights of four bits are expected to lose %.3f of accuracy" % best.score.regret)
-    calibration = {
-        "images": [row.path for row in rows],
-        "seed": source.step.parameters["calibration_seed"],
-        "asked": source.step.parameters["calibration_images"],
-    }
-    quantisation = {
-        "kernels": KERNELS,
-        "judging_images": len(judged),
-        "float32": judge.reference.document(),
-        "remedies": [{"remedy": "full int8", **before.document()}, *_remedies(found)],
-        "candidates": [one.document() for one in sorted(found, key=lambda one: one.score.order)],
-        "chosen": best.document(),
-        "narrowed_operators": len(pointwise(read_model(int8))),
-        "worst_activations": examine(flatbuffer, best.content, pixels[:EXAMINED]),
-    }
-    return Converted(packed(best.content), calibration, quantisation)
+    narrowing = Narrowing(source)
+    return narrowing.converted(narrowing.places)
 
 
-def _candidates(
-    source: Source, int8: bytes, flatbuffer: bytes, pixels: NDArray[np.uint8], judge: Judge
-) -> List[Candidate]:
-    progress = Progress(source.step, 2 * len(RULES), "candidate", "rounding")
-    found = []
-    for name, rule in RULES.items():
-        plain = stand_in(int8, pixels, rule)
-        for corrected, content in ((False, plain), (True, correct_biases(plain, flatbuffer, pixels))):
-            found.append(Candidate(name, corrected, content, judge.score(content)))
-            progress.advance()
-    return found
+class Narrowing:
+    """One int8 file on its way to four bits: `places` are those of the operators that can have them."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.int8, images = _int8(source), source.images()
+        judged = judging_rows(source, images)
+        self._rows = draw(source, images, [row.path for row in judged])[: _count(source)]
+        self.flatbuffer = float_flatbuffer(rewrite(source.model)[0])
+        self.pixels = _pixels(source, images, self._rows)
+        labels = [row.label for row in judged]
+        self.judge = Judge(_pixels(source, images, judged), labels, self.flatbuffer, source.step.threads)
+        self.places = pointwise(read_model(self.int8))
+
+    def converted(self, places: Sequence[int], plan: Optional[Dict[str, Any]] = None) -> Converted:
+        """Make the best file with four bits at `places`; `plan` says how these came to be."""
+        found = self._candidates(places)
+        best = min(found, key=lambda one: one.score.order)
+        if best.score.regret > TOLERANCE:
+            self._source.step.warning("weights of four bits are expected to lose %.3f of accuracy" % best.score.regret)
+        calibration = {
+            "images": [row.path for row in self._rows],
+            "seed": self._source.step.parameters["calibration_seed"],
+            "asked": self._source.step.parameters["calibration_images"],
+        }
+        int8 = {"remedy": "full int8", **self.judge.score(self.int8).document()}
+        quantisation = {
+            "kernels": KERNELS,
+            "judging_images": self.judge.images,
+            "float32": self.judge.reference.document(),
+            "remedies": [int8, *_remedies(found)],
+            "candidates": [one.document() for one in sorted(found, key=lambda one: one.score.order)],
+            "chosen": best.document(),
+            "narrowed_operators": len(places),
+            **({"plan": plan} if plan else {}),
+            "worst_activations": examine(self.flatbuffer, best.content, self.pixels[:EXAMINED]),
+        }
+        return Converted(packed(best.content, places), calibration, quantisation)
+
+    def _candidates(self, places: Sequence[int]) -> List[Candidate]:
+        progress = Progress(self._source.step, 2 * len(RULES), "candidate", "rounding")
+        found = []
+        for name, rule in RULES.items():
+            plain = stand_in(self.int8, self.pixels, rule, places)
+            for corrected, content in ((False, plain), (True, correct_biases(plain, self.flatbuffer, self.pixels))):
+                found.append(Candidate(name, corrected, content, self.judge.score(content)))
+                progress.advance()
+        return found
 
 
 def _remedies(found: List[Candidate]) -> List[Dict[str, Any]]:

@@ -14,7 +14,8 @@ class Recipe:
 
     `edgetpu` recipes are compiled for the Edge TPU; what they make is int8 throughout, but for `islands`, which the
     converter leaves in float. `trained` recipes get their weights from the qat stage, all others from the train stage;
-    what is made from a file rather than from weights alone names the recipe of that file, its `base`.
+    what is made from a file rather than from weights alone names the recipe of that file, its `base`. A `planned` one
+    is told by the sensitivity stage which layers bear what.
     """
 
     summary: str
@@ -23,6 +24,7 @@ class Recipe:
     default: bool = True
     islands: bool = False
     base: Optional[str] = None
+    planned: bool = False
 
     @property
     def untrained(self) -> bool:
@@ -31,13 +33,13 @@ class Recipe:
 
     @property
     def narrowed(self) -> bool:
-        """Whether it goes on from a full-int8 file to fewer bits."""
-        return self.base is not None
+        """Whether it goes on from a full-int8 file to fewer bits, the same for all layers."""
+        return self.base is not None and not self.planned
 
     @property
     def whole_bytes(self) -> bool:
         """Whether no number of its file is packed into less than a byte: tflite-runtime 2.14 refuses dense int4."""
-        return not self.narrowed
+        return self.base is None
 
     @property
     def int8(self) -> bool:
@@ -62,10 +64,18 @@ RECIPES: Dict[str, Recipe] = {
         islands=True,
     ),
     "ptq-int4": Recipe("ptq-int8 with the weights of its 1x1 convolutions at 4 bits", default=False, base="ptq-int8"),
+    "mixed": Recipe(
+        "ptq-int8 with those 1x1 convolutions at 4 bits that bear it best, to a size or an expected loss",
+        default=False,
+        base="ptq-int8",
+        planned=True,
+    ),
 }
 
-CALIBRATED = {"recipe": ("ptq-int8-stock", "ptq-int8", "ptq-int4")}
-SEARCHED = {"recipe": ("ptq-int8", "ptq-int4")}
+CALIBRATED = {"recipe": ("ptq-int8-stock", "ptq-int8", "ptq-int4", "mixed")}
+SEARCHED = {"recipe": ("ptq-int8", "ptq-int4", "mixed")}
+PLANNED = {"recipe": ("mixed",)}
+INT8 = Input(stage="convert", where={"recipe": "ptq-int8"})
 
 
 def _variant(stage: str, recipes: str, **more: Input) -> Variant:
@@ -81,7 +91,8 @@ SPEC = Spec(
     variants=(
         _variant("train", "untrained"),
         _variant("qat", "trained"),
-        _variant("train", "narrowed", int8=Input(stage="convert", where={"recipe": "ptq-int8"})),
+        _variant("train", "narrowed", int8=INT8),
+        _variant("train", "planned", int8=INT8, sensitivity=Input(stage="sensitivity")),
     ),
     outputs=(Output("model.tflite", "tflite"), Output("conversion.json", "json")),
     parameters=(
@@ -111,6 +122,24 @@ SPEC = Spec(
             minimum=3,
             maximum=100_000,
             when=SEARCHED,
+        ),
+        Parameter(
+            "compression",
+            "float",
+            5.0,
+            "bytes of the float32 file over those of the mixed one, to be reached",
+            minimum=1.0,
+            maximum=16.0,
+            when=PLANNED,
+        ),
+        Parameter(
+            "largest_loss",
+            "float",
+            0.0,
+            "accuracy that the mixed file may be expected to lose; it then decides instead of the size; 0 leaves it so",
+            minimum=0.0,
+            maximum=1.0,
+            when=PLANNED,
         ),
     ),
     code=("stages/models/{model}.py", "stages/convert/recipes/{recipe}.py"),
