@@ -10,20 +10,23 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
+import numpy as np
+from scipy.special import rel_entr
+
 from stages.accuracy import evaluate
-from stages.convert.judge import divergences, predict
+from stages.convert.judge import predict
 from stages.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from stages.contract import Step
     from stages.sensitivity.layers import Layer, Rounder
 
 KEPT = "measured.jsonl"
+TINY = 1e-12  # what a probability of zero may have been: these are of float networks
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Measure:
             bits=bits,
             balanced_accuracy=score,
             interval=interval,
-            divergence=round(float(divergences(self._float, found).mean()), 9),
+            divergence=round(_divergence(self._float, found), 9),
             agreement=float((found.argmax(axis=1) == self._float.argmax(axis=1)).mean()),
             weight_bytes=weight_bytes,
         )
@@ -72,6 +75,11 @@ class Measure:
     def _scored(self, found: NDArray[np.float64]) -> Tuple[float, Tuple[float, float]]:
         told = evaluate(self._labels, found.argmax(axis=1).tolist(), self._classes)
         return told.values["balanced_accuracy"], told.intervals["balanced_accuracy"]
+
+
+def _divergence(sure: NDArray[np.float64], said: NDArray[np.float64]) -> float:
+    """Mean of KL(sure || said) over the images, in nats."""
+    return float(rel_entr(np.clip(sure, TINY, 1), np.clip(said, TINY, 1)).sum(axis=1).mean())
 
 
 def measure_all(
