@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from stages.paper import pareto
+from stages.report import pareto
 from stages.report.figures import COLOURS, INK, MARKERS, STYLE, Drawing, as_svg
 from stages.report.gather import recipe_order
 from stages.report.hosts import hosts
@@ -19,7 +19,7 @@ from stages.report.table import numbered
 
 if TYPE_CHECKING:
     from stages.paper.compare import Replay
-    from stages.paper.pareto import Candidate
+    from stages.report.pareto import Candidate
     from stages.paper.verdicts import Comparison
     from stages.report.hosts import Host
 

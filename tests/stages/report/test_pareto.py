@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from synthetic_run import HOST
 
 from stages.contract import number
-from stages.paper.pareto import Candidate, front
+from stages.report.pareto import Candidate, front
 from stages.report.gather import Artifact
 
 SMALL = st.integers(1, 4)  # few values, so that many are equal
