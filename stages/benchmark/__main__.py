@@ -6,7 +6,7 @@ The runtime is found by its name at run time, so that a changed one is part of t
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, Any, Dict, List
 
 from stages.accuracy import evaluate
 from stages.benchmark import guard, trouble
@@ -39,9 +39,19 @@ def measure_all(step: Step) -> None:
     probabilities, recalled = predict(step, runtime, images, rows)
     accuracy = evaluate([row.label for row in rows], probabilities.argmax(axis=1).tolist(), images.classes)
     write_json(step.out / "latency.json", document)
+    memory = examine(step, runtime)
     write_json(step.out / "accuracy.json", accuracy.document())
     write_predictions(step.out / "predictions.csv", rows, probabilities)
-    step.record(accuracy.numbers() + latency, facts(runtime, document, recalled))
+    step.record(accuracy.numbers() + latency + memory, facts(runtime, document, recalled))
+
+
+def examine(step: Step, runtime: Runtime) -> List[Dict[str, Any]]:
+    """Measure memory and execution where the runtime can, write `execution.json`; return the numbers of the record."""
+    if runtime.examine is None:
+        return []
+    numbers, document = runtime.examine()
+    write_json(step.out / "execution.json", document)
+    return numbers
 
 
 def facts(runtime: Runtime, latency: Dict[str, Any], recalled: int) -> Dict[str, Any]:

@@ -45,6 +45,7 @@ SPEC = Spec(
             per=("model", "recipe", "runtime"),
             fixed={"runtime": "litert-cpu"},
             inputs={"model": Input(stage="convert"), **_IMAGES},
+            outputs=(Output("execution.json", "json"),),
         ),
         Variant(
             "benchmark-edgetpu",

@@ -14,9 +14,10 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
 from stages.convert.constants import BIAS, KERNEL, own_buffer
-from stages.convert.pointwise import as_dense
+from stages.convert.pointwise import as_dense, pointwise
 from stages.convert.rounding import gram, in_turn, to_nearest
 from stages.convert.walk import Walk
+from stages.tflite.model import read_model
 from stages.tflite.packed import pack_int4
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ def least_output_error(weights: NDArray[np.float64], squares: Optional[NDArray[n
 RULES = {"nearest": nearest, "least output error": least_output_error}
 
 
-def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Collection[int]) -> bytes:
-    """Round the weights of the 1x1 convolutions at `places`, each on what the rounded ones before it really hand on."""
+def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Optional[Collection[int]] = None) -> bytes:
+    """Round the weights of the 1x1 convolutions, all or those at `places`, each on what is really handed on to it."""
+    places = pointwise(read_model(content)) if places is None else places
     walk = Walk(content, pixels)
     for place, operator in enumerate(walk.operators):
         if place in places:
@@ -56,8 +58,9 @@ def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Coll
     return walk.content()
 
 
-def packed(content: bytes, places: Collection[int]) -> bytes:
-    """Make the file that is deployed of a stand-in: dense layers at `places`, whose weights are packed in pairs."""
+def packed(content: bytes, places: Optional[Collection[int]] = None) -> bytes:
+    """Make the file that is deployed of a stand-in: dense layers, all or those at `places`, with packed weights."""
+    places = pointwise(read_model(content)) if places is None else places
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
     graph = model.subgraphs[0]
     for place in places:

@@ -6,7 +6,7 @@ import csv
 from typing import TYPE_CHECKING, Any, Dict, List
 
 from stages.contract import Step, run, write_json
-from stages.report import doctor, edgetpu, energy, figures, handovers, page, provenance, samples, tables
+from stages.report import doctor, edgetpu, energy, figures, handovers, memory, page, pareto, provenance, samples, tables
 from stages.report.gather import gather, rows
 from stages.report.latencies import latencies
 from stages.report.sections import sections
@@ -41,6 +41,7 @@ def main(step: Step) -> None:
 def draw(step: Step, gathered: Gathered, found: List[Dict[str, Any]], energies: List[Table]) -> page.Content:
     """Build all tables and figures."""
     built = [tables.headline(gathered), tables.accuracy(gathered), tables.sizes(gathered), *latencies(gathered)]
+    built += [memory.memory(gathered), *pareto.tables(pareto.candidates(gathered))]
     built += [handovers.handovers(gathered), *energies]
     built += [doctor.remedies(gathered), doctor.activations(gathered), edgetpu.predictions(gathered)]
     built += [provenance.data(gathered.dataset), provenance.artifacts(gathered), provenance.numbers(found)]

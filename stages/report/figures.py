@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from stages.drawing import COLOURS, GRID, INK, MARKERS, STYLE, as_svg
-from stages.report.gather import LITERT, TFLITE, recipe_order
+from stages.report.gather import LITERT, recipe_order
 
 if TYPE_CHECKING:
     from stages.report.gather import Artifact, Gathered
@@ -98,7 +98,13 @@ def confusion(benchmark: Artifact) -> Drawing:
 
 def confusions(gathered: Gathered) -> List[Drawing]:
     """Draw them all but those of one file on other kernels, which would say the same twice."""
-    return [confusion(one) for one in gathered.of("benchmark") if one.axis("runtime") != LITERT]
+    return [confusion(one) for one in gathered.of("benchmark") if not _is_second(gathered, one)]
+
+
+def _is_second(gathered: Gathered, benchmark: Artifact) -> bool:
+    """Whether it is of a file that other kernels stand for."""
+    model, recipe = benchmark.axis("model") or "", benchmark.axis("recipe") or ""
+    return benchmark.axis("runtime") == LITERT and gathered.cpu(model, recipe) != LITERT
 
 
 def _matrix(counts: Any, classes: Sequence[str]) -> str:
@@ -150,7 +156,7 @@ def _point(gathered: Gathered, benchmark: Artifact) -> List[Tuple[str, str, floa
     converted = gathered.find("convert", model=model, recipe=recipe)
     size = converted.number("size_bytes") if converted else None
     right = benchmark.number("balanced_accuracy")
-    if size is None or right is None or benchmark.axis("runtime") != TFLITE:
+    if size is None or right is None or benchmark.axis("runtime") != gathered.cpu(model, recipe):
         return []
     return [(model, recipe, size["value"] / 1e6, right)]
 

@@ -97,11 +97,14 @@ def _before(gathered: Gathered, after: Artifact) -> Optional[Artifact]:
     """Find what a file was made from: a compiled one from its recipe's, float32 from Keras, all else from float32.
 
     A recipe with a training of its own goes by that: the simulated network comes from Keras, the file from the
-    simulated network. The same file on other kernels stands against tflite-runtime's.
+    simulated network. The same file on other kernels stands against tflite-runtime's; one that runs on those alone
+    stands against float32 there.
     """
     model, recipe = after.axis("model"), after.axis("recipe")
     if recipe == KERAS:
         return None
+    if gathered.is_narrow(model or "", recipe or ""):
+        return gathered.find("benchmark", model=model, recipe=FLOAT32, runtime=LITERT)
     if after.axis("runtime") in ("edgetpu", LITERT):
         return gathered.find("benchmark", model=model, recipe=recipe, runtime=TFLITE)
     keras = gathered.find("benchmark", model=model, recipe=KERAS)
