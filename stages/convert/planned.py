@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence
+
+import numpy as np
 
 from stages.contract import InputError
-from stages.convert.constants import WEIGHTED
+from stages.convert.constants import KERNEL, WEIGHTED
 from stages.convert.narrow import least_output_error, stand_in
 from stages.convert.narrowed import Narrowing
+from stages.convert.pointwise import pointwise
 from stages.progress import Progress
 from stages.tflite.model import read_model
 
@@ -49,60 +52,79 @@ def convert(source: Source) -> Converted:
         InputError: there is no int8 file, nothing in it can have four bits, or the table is of another network.
     """
     narrowing = Narrowing(source)
-    ranked = sorted(choices(narrowing, source), key=lambda one: (one.price, one.place))
+    told = read_table(source.step.inputs["sensitivity"] / "sensitivity.json")
+    ranked = sorted(choices(narrowing.int8, told), key=lambda one: (one.price, one.place))
     loss = source.step.parameters["largest_loss"]
-    taken = _to_loss(narrowing, source, ranked, loss) if loss else _to_size(narrowing, source, ranked)
+    count = _by_loss(narrowing, source, ranked, loss) if loss else _by_size(narrowing, source, ranked)
     plan = {
         "by": "largest_loss" if loss else "compression",
-        "narrowed": [one.name for one in taken],
-        "kept_at_8_bits": [one.name for one in ranked[len(taken) :]],
-        "summed_divergence": round(sum(one.divergence for one in taken), 9),
+        "narrowed": [one.name for one in ranked[:count]],
+        "kept_at_8_bits": [one.name for one in ranked[count:]],
+        "summed_divergence": round(sum(one.divergence for one in ranked[:count]), 9),
     }
-    return narrowing.converted(sorted(one.place for one in taken), plan)
+    return narrowing.converted(_places(ranked, count), plan)
 
 
-def choices(narrowing: Narrowing, source: Source) -> List[Choice]:
-    """Find the layers that can have four bits in the table: the n-th with weights in one file is so in the other."""
-    told = _read(source.step.inputs["sensitivity"] / "sensitivity.json")
-    graph = read_model(narrowing.int8).main
+def choices(int8: bytes, table: Sequence[Dict[str, Any]]) -> List[Choice]:
+    """Find the layers that can have four bits in the table: the n-th with weights in one file is so in the other.
+
+    Raises:
+        InputError: the table is of another network.
+    """
+    model = read_model(int8)
+    graph, able = model.main, set(pointwise(model))
     weighted = [place for place, operator in enumerate(graph.operators) if operator.name in WEIGHTED]
-    if len(weighted) != len(told):
-        raise _foreign("%d layers, the file has %d" % (len(told), len(weighted)))
-    found = []
-    for place, layer in zip(weighted, told):
-        shape = graph.tensors[graph.operators[place].inputs[1]].shape
-        if tuple(layer["shape"]) != tuple(shape):
-            raise _foreign("layer %s is %r, the file has %r" % (layer["name"], layer["shape"], list(shape)))
-        if place in narrowing.places:
-            found.append(Choice(place, layer["name"], _at(layer)["divergence"], layer["weights"] // 2))
-    return found
+    shapes = [graph.tensors[graph.operators[place].inputs[KERNEL]].shape for place in weighted]
+    if [tuple(layer["shape"]) for layer in table] != [tuple(shape) for shape in shapes]:
+        raise _foreign("its layers have other shapes than those of the int8 file")
+    return [
+        Choice(place, layer["name"], _at(layer)["divergence"], layer["weights"] // 2)
+        for place, layer in zip(weighted, table)
+        if place in able
+    ]
 
 
-def _to_size(narrowing: Narrowing, source: Source, ranked: Sequence[Choice]) -> Sequence[Choice]:
-    """Take the cheapest layers until the file is small enough; all of them where it never is."""
+def fewest_to_size(savings: Sequence[int], size: int, wanted: float) -> Optional[int]:
+    """How many savings, in their order, bring `size` down to what is wanted; None where all of them do not."""
+    left = size - np.concatenate([[0], np.cumsum(savings)])
+    enough = np.flatnonzero(left <= wanted)
+    return int(enough[0]) if len(enough) else None
+
+
+def most_within(count: int, measured: Callable[[int], float], largest: float) -> int:
+    """How many of `count` layers the measured loss allows, found by halving: the loss grows with their number."""
+    fits, too_many = 0, count + 1
+    while too_many - fits > 1:
+        tried = (fits + too_many) // 2
+        if measured(tried) <= largest:
+            fits = tried
+        else:
+            too_many = tried
+    return fits
+
+
+def _by_size(narrowing: Narrowing, source: Source, ranked: Sequence[Choice]) -> int:
     asked = source.step.parameters["compression"]
     wanted = len(narrowing.flatbuffer) / asked * (1 - SHELL)
-    for count in range(len(ranked) + 1):
-        if len(narrowing.int8) - sum(one.saved for one in ranked[:count]) <= wanted:
-            return ranked[:count]
-    source.step.warning("four bits in all 1x1 convolutions give less than convert.compression = %g" % asked)
-    return ranked
+    count = fewest_to_size([one.saved for one in ranked], len(narrowing.int8), wanted)
+    if count is None:
+        source.step.warning("four bits in all 1x1 convolutions give less than convert.compression = %g" % asked)
+    return len(ranked) if count is None else count
 
 
-def _to_loss(narrowing: Narrowing, source: Source, ranked: Sequence[Choice], loss: float) -> Sequence[Choice]:
-    """Take as many of the cheapest layers as the measured loss allows, found by halving."""
-    fits, too_many = 0, len(ranked) + 1
+def _by_loss(narrowing: Narrowing, source: Source, ranked: Sequence[Choice], largest: float) -> int:
     progress = Progress(source.step, len(ranked).bit_length() + 1, "plan", "measuring")
-    while too_many - fits > 1:
-        count = (fits + too_many) // 2
-        places = sorted(one.place for one in ranked[:count])
-        tried = stand_in(narrowing.int8, narrowing.pixels, least_output_error, places)
-        if narrowing.judge.score(tried).regret <= loss:
-            fits = count
-        else:
-            too_many = count
+
+    def measured(count: int) -> float:
+        tried = stand_in(narrowing.int8, narrowing.pixels, least_output_error, _places(ranked, count))
         progress.advance()
-    return ranked[:fits]
+        return narrowing.judge.score(tried).regret
+
+    return most_within(len(ranked), measured, largest)
+
+
+def _places(ranked: Sequence[Choice], count: int) -> List[int]:
+    return sorted(one.place for one in ranked[:count])
 
 
 def _at(layer: Dict[str, Any]) -> Dict[str, Any]:
@@ -112,7 +134,12 @@ def _at(layer: Dict[str, Any]) -> Dict[str, Any]:
     return dict(found[0])
 
 
-def _read(path: Path) -> List[Dict[str, Any]]:
+def read_table(path: Path) -> List[Dict[str, Any]]:
+    """Read the layers of a `sensitivity.json`.
+
+    Raises:
+        InputError: it is none.
+    """
     try:
         with path.open("rb") as file:
             told = json.loads(file.read(MOST_BYTES))
