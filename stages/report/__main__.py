@@ -41,7 +41,8 @@ def main(step: Step) -> None:
 def draw(step: Step, gathered: Gathered, found: List[Dict[str, Any]], energies: List[Table]) -> page.Content:
     """Build all tables and figures."""
     built = [tables.headline(gathered), tables.accuracy(gathered), tables.sizes(gathered), *latencies(gathered)]
-    built += [memory.memory(gathered), *pareto.tables(pareto.candidates(gathered))]
+    files = pareto.candidates(gathered)
+    built += [memory.memory(gathered), *pareto.tables(files)]
     built += [handovers.handovers(gathered), *energies]
     built += [doctor.remedies(gathered), doctor.activations(gathered), edgetpu.predictions(gathered)]
     built += [provenance.data(gathered.dataset), provenance.artifacts(gathered), provenance.numbers(found)]
@@ -53,6 +54,7 @@ def draw(step: Step, gathered: Gathered, found: List[Dict[str, Any]], energies: 
         curves=[drawing for one in (*gathered.of("train"), *gathered.of("qat")) for drawing in figures.curves(one)],
         samples=samples.draw(step, gathered.dataset, step.parameters["samples"]),
         sections=sections(gathered),
+        plans=pareto.plans(files),
     )
 
 

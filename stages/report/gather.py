@@ -28,6 +28,7 @@ RECIPES = (
     "ptq-int8",
     "qat-int8-paper",
     "qat-int8",
+    "mixed",
     "ptq-int4",
 )  # from the largest to the smallest
 TFLITE, LITERT = "tflite-cpu", "litert-cpu"  # take the same files, with kernels of their own

@@ -45,6 +45,7 @@ class Content:
     curves: List[Drawing]
     samples: List[Tuple[str, List[Sample]]]
     sections: List[Shown]
+    plans: List[str]
 
     @property
     def title(self) -> str:
@@ -86,6 +87,7 @@ def html(content: Content) -> str:
         latencies=content.named("latency"),
         energies=content.named("energy"),
         fronts=content.named("pareto"),
+        plans=content.plans,
         scatter=content.scatter,
         confusions=content.confusions,
         curves=content.curves,
@@ -128,6 +130,8 @@ def _after(name: str, content: Content, told: Dict[str, Any]) -> List[str]:
             *(["## Training", "\n".join(trainings)] if trainings else []),
             *(markdown.image(one) for one in content.curves),
         ]
+    if name == "pareto":
+        return [markdown.escaped(one) for one in content.plans]
     return [_samples(content)] if name == "data" else []
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, List, Tuple
 
+from stages.convert.spec import RECIPES
 from stages.report.hosts import hosts, together
 from stages.report.table import Cell, Table, measured, numbered, word
 
@@ -55,6 +56,35 @@ def candidates(gathered: Gathered) -> List[Candidate]:
 def front(found: List[Candidate]) -> List[Candidate]:
     """Those that no other beats."""
     return [one for one in found if not any(one.is_beaten_by(other) for other in found)]
+
+
+def plans(found: List[Candidate]) -> List[str]:
+    """Say of each file whose layers got their widths by a plan whether one with the same for all makes it pointless."""
+    planned = [one for one in found if _is_planned(one)]
+    return [_verdict(one, [other for other in found if not _is_planned(other)]) for one in planned]
+
+
+def _verdict(one: Candidate, uniform: List[Candidate]) -> str:
+    rivals = [other for other in uniform if _same_place(one, other) and _dominates(other, one)]
+    name = "%s of %s on %s" % tuple(one.benchmark.axis(axis) for axis in ("recipe", "model", "runtime"))
+    if not rivals:
+        return "%s: no uniform recipe has a file as small that is as accurate." % name
+    told = ", ".join(str(other.benchmark.axis("recipe")) for other in rivals)
+    return "%s is dominated by %s: no larger, no less accurate, and better in one of the two." % (name, told)
+
+
+def _is_planned(one: Candidate) -> bool:
+    recipe = RECIPES.get(one.benchmark.axis("recipe") or "")
+    return recipe is not None and recipe.planned
+
+
+def _same_place(one: Candidate, other: Candidate) -> bool:
+    return all(one.benchmark.axis(axis) == other.benchmark.axis(axis) for axis in ("model", "runtime"))
+
+
+def _dominates(other: Candidate, one: Candidate) -> bool:
+    """Whether a file is nowhere worse in accuracy and size, and somewhere better; the latency has no say."""
+    return all(a <= b for a, b in zip(other.costs[:2], one.costs[:2])) and other.costs[:2] != one.costs[:2]
 
 
 def by_host(found: List[Candidate]) -> List[Tuple[str, List[Candidate]]]:
