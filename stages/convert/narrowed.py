@@ -15,9 +15,8 @@ from stages.convert.bias import correct_biases
 from stages.convert.calibration import draw
 from stages.convert.doctor import examine
 from stages.convert.judge import Judge, judging_rows
-from stages.convert.narrow import RULES, packed, stand_in
+from stages.convert.narrow import RULES, narrowable, packed, stand_in
 from stages.convert.network import float_flatbuffer
-from stages.convert.pointwise import pointwise
 from stages.convert.source import Converted
 from stages.convert.tuned import CORRECTING, CORRECTING_PIXELS, EXAMINED, KERNELS
 from stages.progress import Progress
@@ -77,7 +76,7 @@ def convert(source: Source) -> Converted:
         "remedies": [{"remedy": "full int8", **before.document()}, *_remedies(found)],
         "candidates": [one.document() for one in sorted(found, key=lambda one: one.score.order)],
         "chosen": best.document(),
-        "narrowed_operators": len(pointwise(read_model(int8))),
+        "narrowed_operators": len(narrowable(read_model(int8))),
         "worst_activations": examine(flatbuffer, best.content, pixels[:EXAMINED]),
     }
     return Converted(packed(best.content), calibration, quantisation)
@@ -105,12 +104,12 @@ def _int8(source: Source) -> bytes:
     """Read the int8 file that this one is made from."""
     content = (source.step.inputs["int8"] / "model.tflite").read_bytes()
     try:
-        places = pointwise(read_model(content))
+        places = narrowable(read_model(content))
     except MalformedFile as error:
         raise InputError("the int8 file cannot be read: %s" % error, "make it again: --from convert") from error
     if not places:
         raise InputError(
-            "%s has no 1x1 convolution of stride 1, and nothing else runs at four bits" % source.name,
+            "%s has no 1x1 convolution of stride 1 with an even number of inputs, and nothing else runs at four bits" % source.name,
             "leave the recipe out for this model",
         )
     return content
