@@ -1,4 +1,4 @@
-"""Make EfficientNetV2B0 with random weights, 3 classes, 224 px, as three files; run by int4.py in the convert environment.
+"""Make EfficientNetV2B0 with random weights, 3 classes, 224 px, as three files; run by int4.py where TensorFlow is.
 
     python benchmarks/fourbits.py FOLDER
 

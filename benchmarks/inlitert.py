@@ -16,10 +16,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from ai_edge_litert.interpreter import Interpreter  # noqa: E402
+from ai_edge_litert.interpreter import Interpreter
 
-from stages.benchmark.execution import NATIVE, examine  # noqa: E402
-from stages.benchmark.load import LoadMeter  # noqa: E402
+from stages.benchmark.execution import examine
+from stages.benchmark.load import LoadMeter
 
 RUNS = 20  # of one file before the next has its turn
 
@@ -39,7 +39,7 @@ def _memory(path: Path) -> dict[str, Any]:
     numbers, document = examine(path)
     found = {number["metric"]: number["value"] for number in numbers}
     kinds = {f"{kind['operator']} {kind['dtype']}": kind["executed_as"] for kind in document["kinds"]}
-    return {"file_bytes": path.stat().st_size, **found, "executed_as": kinds, "native": NATIVE in kinds.values()}
+    return {"file_bytes": path.stat().st_size, **found, "executed_as": kinds}
 
 
 def _in_turns(files: dict[str, Path], rounds: int) -> dict[str, dict[str, Any]]:

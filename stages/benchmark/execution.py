@@ -1,9 +1,9 @@
 """As what a runtime executes the weights of a file, found by measuring it and not by what the file says of itself.
 
 The weights of one kind of operator may be kept as they are stored, unpacked to bytes, or made floats. Which it is shows
-in how much a fresh process grows for each of them, for good or while it runs. That is measured with the largest operator of the kind, alone, its
-channels repeated (`single.py`); it counts for those operators of the file that XNNPACK takes, or leaves, as it does
-that one.
+in how much a fresh process grows for each of them, for good or while it runs. That is measured with the largest
+operator of the kind, alone, its channels repeated (`single.py`); it counts for those operators of the file that XNNPACK
+takes, or leaves, as it does that one.
 """
 
 from __future__ import annotations

@@ -49,7 +49,9 @@ def single(content: bytes, weights: Weights) -> bytes:
     (wide, deep), is_depthwise = repeats(weights), weights.operator == DEPTHWISE
     made = _Cut(model, graph, is_depthwise=is_depthwise)
     _loosen(operator)
-    constants = [int(index) for index in operator.inputs[1:] if index >= 0] + [int(i) for one in makers for i in one.inputs]
+    constants = [int(index) for index in operator.inputs[1:] if index >= 0] + [
+        int(i) for one in makers for i in one.inputs
+    ]
     for index in dict.fromkeys(constants):
         made.repeat(index, wide, deep)
     made.place(int(operator.inputs[0]), wide if is_depthwise else deep)

@@ -109,7 +109,8 @@ def _int8(source: Source) -> bytes:
         raise InputError("the int8 file cannot be read: %s" % error, "make it again: --from convert") from error
     if not places:
         raise InputError(
-            "%s has no 1x1 convolution of stride 1 with an even number of inputs, and nothing else runs at four bits" % source.name,
+            "%s has no 1x1 convolution of stride 1 with an even number of inputs, and nothing else runs at four bits"
+            % source.name,
             "leave the recipe out for this model",
         )
     return content

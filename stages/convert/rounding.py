@@ -27,8 +27,9 @@ def highest(bits: int) -> int:
 
 def gram(inputs: NDArray[np.float32]) -> NDArray[np.float64]:
     """Mean of x x^T over all rows of the inputs, [row, input], damped so that it has an inverse."""
-    found = (inputs.T @ inputs).astype(np.float64) / len(inputs)
-    return found + np.eye(len(found)) * (DAMPING * np.trace(found) / len(found) + LEAST)
+    found: NDArray[np.float64] = (inputs.T @ inputs).astype(np.float64) / len(inputs)
+    found += np.eye(len(found)) * (DAMPING * np.trace(found) / len(found) + LEAST)
+    return found
 
 
 def to_nearest(weights: NDArray[np.float64], squares: NDArray[np.float64], bits: int) -> Rounded:

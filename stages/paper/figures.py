@@ -19,9 +19,9 @@ from stages.report.table import numbered
 
 if TYPE_CHECKING:
     from stages.paper.compare import Replay
-    from stages.report.pareto import Candidate
     from stages.paper.verdicts import Comparison
     from stages.report.hosts import Host
+    from stages.report.pareto import Candidate
 
 PIPELINES = {"PTQ": ("TF", "PTQ", "Edge TPU PTQ"), "QAT": ("TF", "TF QAT", "QAT quantised", "Edge TPU QAT")}
 WAYS = {"paper": "made in the paper's way", "ours": "made in our way"}

@@ -72,14 +72,17 @@ def _executed(run: Artifact) -> Cell:
     total = sum(counts.values())
     shares = ", ".join("%s %s" % (name, _share(count / total)) for name, count in counts.most_common())
     title = "; ".join(
-        "%s %s: %d operators, %s, %.2f bytes each" % (k["dtype"], k["operator"], k["operators"], k["executed_as"], k["ram_bytes"])
+        "%s %s: %d operators, %s, %.2f bytes each"
+        % (k["dtype"], k["operator"], k["operators"], k["executed_as"], k["ram_bytes"])
         for k in kinds
     )
-    return Cell(shares, counts.most_common(1)[0][0] if counts else "", title="%s; %s" % (run.label, title), artifact=run)
+    return Cell(
+        shares, counts.most_common(1)[0][0] if counts else "", title="%s; %s" % (run.label, title), artifact=run
+    )
 
 
 def _share(share: float) -> str:
-    return "%.0f %%" % (100 * share) if 0.005 <= share else "under 1 %"
+    return "%.0f %%" % (100 * share) if share >= 0.005 else "under 1 %"
 
 
 def _on_chip(gathered: Gathered, model: str, recipe: str) -> List[Cell]:

@@ -112,7 +112,9 @@ def test_shapes_activations_and_versions_follow(flatbuffer: bytes) -> None:
     assert all(before.operators[place] == after.operators[place] for place in others)
 
 
-def test_the_stand_in_changes_weights_and_biases_of_those_layers_alone(int8: bytes, pictures: NDArray[np.uint8]) -> None:
+def test_the_stand_in_changes_weights_and_biases_of_those_layers_alone(
+    int8: bytes, pictures: NDArray[np.uint8]
+) -> None:
     before, after = read_model(int8).main, read_model(stand_in(int8, pictures, RULES["nearest"])).main
     narrow = {index for place in narrowable(read_model(int8)) for index in before.operators[place].inputs[1:]}
     for index, (old, new) in enumerate(zip(before.tensors, after.tensors, strict=True)):
@@ -148,7 +150,9 @@ def test_an_odd_number_of_inputs_stays_at_eight_bits(int8: bytes) -> None:
 
 def test_looking_at_outputs_rounds_better_than_looking_at_weights(int8: bytes, pictures: NDArray[np.uint8]) -> None:
     wanted = run(int8, pictures)
-    apart = {name: np.abs(run(stand_in(int8, pictures, rule), pictures) - wanted).mean() for name, rule in RULES.items()}
+    apart = {
+        name: np.abs(run(stand_in(int8, pictures, rule), pictures) - wanted).mean() for name, rule in RULES.items()
+    }
     assert apart["least output error"] < apart["nearest"]
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from synthetic_run import HOST
 
 from stages.contract import number
-from stages.report.pareto import Candidate, front
 from stages.report.gather import Artifact
+from stages.report.pareto import Candidate, front
 
 SMALL = st.integers(1, 4)  # few values, so that many are equal
 FILES = st.lists(st.tuples(SMALL, SMALL, SMALL, st.sampled_from("ab")), max_size=12)
