@@ -1,9 +1,9 @@
 """As what a runtime executes the weights of a file, found by measuring it and not by what the file says of itself.
 
 The weights of one kind of operator may be kept as they are stored, unpacked to bytes, or made floats. Which it is shows
-in how much a fresh process grows for each of them, for good or while it runs. That is measured with the largest operator of the kind, alone, its
-channels repeated (`single.py`); it counts for those operators of the file that XNNPACK takes, or leaves, as it does
-that one.
+in how much a fresh process grows for each of them, for good or while it runs. That is measured with the largest
+operator of the kind, alone, its channels repeated (`single.py`); it counts for those operators of the file that XNNPACK
+takes, or leaves, as it does that one.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
+from stages.benchmark import resident
 from stages.benchmark.single import DEPTHWISE, repeats, single
 from stages.benchmark.single import count as weights_of
 from stages.contract import number
-from stages.tflite.model import Model, read_model
+from stages.tflite.model import Model, Tensor, read_model
 from stages.tflite.sizes import BITS, Weights, weights
 
 VERSION = 1
@@ -110,18 +111,20 @@ def _kind(content: bytes, model: Model, group: Group, found: List[Weights]) -> K
 
 def _beside(model: Model, one: Weights) -> int:
     """Bytes that the single operator needs for other things than weights: its input, its output, its channels."""
-    graph, times = model.main, repeats(one)
+    (wide, deep), graph = repeats(one), model.main
     operator = graph.operators[one.place]
-    ends = [graph.tensors[index] for index in (operator.inputs[0], operator.outputs[0])]
-    channels = ends[1].shape[-1] * times
-    width = [BITS.get(tensor.dtype, 32) // 8 for tensor in ends]
-    entry = ends[0].shape[-1] * (times if one.operator == DEPTHWISE else 1)
-    return entry * width[0] + channels * (width[1] + PER_CHANNEL)
+    entry, end = (graph.tensors[index] for index in (operator.inputs[0], operator.outputs[0]))
+    inputs = entry.shape[-1] * (wide if one.operator == DEPTHWISE else deep)
+    return inputs * _width(entry) + end.shape[-1] * wide * (_width(end) + PER_CHANNEL)
+
+
+def _width(tensor: Tensor) -> int:
+    return BITS.get(tensor.dtype, 32) // 8
 
 
 def _measured(path: Path) -> Dict[str, Any]:
     """Measure in a fresh process; its standard output is one JSON object."""
-    command = [sys.executable, "-m", "stages.benchmark.resident", os.fspath(path)]
+    command = [sys.executable, "-m", resident.__name__, os.fspath(path)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
     told: Dict[str, Any] = json.loads(done.stdout)
     return told

@@ -2,10 +2,10 @@
 
     python -m stages.benchmark.resident FILE
 
-Prints one JSON object: `ram_bytes`; `passing_bytes`, which a run takes and gives back; and which operators XNNPACK took.
-What is counted is memory of the process's own (`RssAnon`): pages of the file itself are the system's, which drops and
-reads them again as it likes. Memory that the process has freed but not given back would hide the growth, so it is given
-back before.
+Prints one JSON object: `ram_bytes`; `passing_bytes`, which a run takes and gives back; and which operators XNNPACK
+took. What is counted is memory of the process's own (`RssAnon`): pages of the file itself are the system's, which drops
+and reads them again as it likes. Memory that the process has freed but not given back would hide the growth, so it is
+given back before.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ class Runtime:
 
     Where a runtime can, `on_all_threads` is `single` on all threads of the step, and `in_batches` takes an image and
     how often to repeat it, at most `largest_batch` times: it returns a function for each batch that may run at the
-    same time, which raises TooLargeError when memory does not suffice. `examine` measures what memory the file takes and
-    as what its weights are executed: numbers for the record, and `execution.json`.
+    same time, which raises TooLargeError when memory does not suffice. `examine` measures what memory the file takes
+    and as what its weights are executed: numbers for the record, and `execution.json`.
     """
 
     classes: List[str]

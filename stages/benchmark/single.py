@@ -1,15 +1,15 @@
 """Writes a TFLite file with one operator of another file and many more weights, to see what a runtime does with them.
 
-Output channels are repeated until the weights outweigh everything else that the process needs. Its input is one place
-of an image: how weights are kept does not depend on how often they are used. A depthwise kernel gets 25 places, which
-XNNPACK has a kernel for: it fills smaller ones up.
+Its input is one place of an image, and its channels are repeated until the weights outweigh everything else that the
+process needs: how weights are kept depends neither on how many there are nor on how often they are used. Outputs have
+many inputs, and depthwise kernels 25 places, because kernels fill up what is smaller.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING, Any, List
+from typing import TYPE_CHECKING, Any, List, Tuple
 
 import flatbuffers
 import numpy as np
@@ -20,21 +20,23 @@ if TYPE_CHECKING:
 
 DEPTHWISE = "DEPTHWISE_CONV_2D"
 LEAST_WEIGHTS = 2**22
+LEAST_INPUTS = 512  # of an output channel
 FILLED = 5  # edge of a depthwise kernel
 
 
-def repeats(weights: Weights) -> int:
-    """How often the output channels are there."""
-    return max(1, -(-LEAST_WEIGHTS // _count(weights)))
+def repeats(weights: Weights) -> Tuple[int, int]:
+    """How often output and input channels are there; those of a depthwise convolution are the same."""
+    shape = weights.tensor.shape
+    if weights.operator == DEPTHWISE:
+        return max(1, -(-LEAST_WEIGHTS // (FILLED**2 * shape[-1]))), 1
+    deep = -(-LEAST_INPUTS // shape[-1]) | 1  # an odd number of inputs stays odd: XNNPACK refuses those at four bits
+    return max(1, -(-LEAST_WEIGHTS // (weights.count * deep))), deep
 
 
 def count(weights: Weights) -> int:
     """How many weights the file has."""
-    return _count(weights) * repeats(weights)
-
-
-def _count(weights: Weights) -> int:
-    return FILLED**2 * weights.tensor.shape[-1] if weights.operator == DEPTHWISE else weights.count
+    wide, deep = repeats(weights)
+    return wide * (FILLED**2 * weights.tensor.shape[-1] if weights.operator == DEPTHWISE else weights.count * deep)
 
 
 def single(content: bytes, weights: Weights) -> bytes:
@@ -44,14 +46,16 @@ def single(content: bytes, weights: Weights) -> bytes:
     operator = graph.operators[weights.place]
     makers = [one for one in graph.operators if int(operator.inputs[1]) in [int(index) for index in one.outputs]]
     kept = [*makers, operator]
-    times = repeats(weights)
-    made = _Cut(model, graph, is_depthwise=weights.operator == DEPTHWISE)
+    (wide, deep), is_depthwise = repeats(weights), weights.operator == DEPTHWISE
+    made = _Cut(model, graph, is_depthwise=is_depthwise)
     _loosen(operator)
-    wide = [int(index) for index in operator.inputs[1:] if index >= 0] + [int(i) for one in makers for i in one.inputs]
-    for index in dict.fromkeys(wide):
-        made.repeat(index, times)
-    made.place(int(operator.inputs[0]), times if weights.operator == DEPTHWISE else 1)
-    made.place(int(operator.outputs[0]), times)
+    constants = [int(index) for index in operator.inputs[1:] if index >= 0] + [
+        int(i) for one in makers for i in one.inputs
+    ]
+    for index in dict.fromkeys(constants):
+        made.repeat(index, wide, deep)
+    made.place(int(operator.inputs[0]), wide if is_depthwise else deep)
+    made.place(int(operator.outputs[0]), wide)
     return made.written(kept, int(operator.inputs[0]), int(operator.outputs[0]))
 
 
@@ -69,21 +73,22 @@ class _Cut:
     def __init__(self, model: Any, graph: Any, *, is_depthwise: bool) -> None:
         self._model, self._graph, self._is_depthwise = model, graph, is_depthwise
 
-    def repeat(self, index: int, times: int) -> None:
-        """Give a constant, or what is made of one, so many times its output channels; values are of no account."""
+    def repeat(self, index: int, wide: int, deep: int) -> None:
+        """Give a constant, or what is made of one, so many times its channels; values are of no account."""
         tensor = self._graph.tensors[index]
         shape = [int(edge) for edge in tensor.shape]
         before = math.prod(shape)
         if self._is_depthwise and len(shape) == 4:  # [1, height, width, channel]
-            shape = [1, FILLED, FILLED, shape[3] * times]
+            shape = [1, FILLED, FILLED, shape[3] * wide]
         else:
-            shape[0] *= times
+            shape[0] *= wide
+            shape[-1] *= deep if len(shape) > 1 else 1
         tensor.shape, tensor.shapeSignature = shape, None
         buffer = self._model.buffers[tensor.buffer]
         if buffer.data is not None and len(buffer.data):
             wanted = -(-len(buffer.data) * math.prod(shape) // before)
             buffer.data = np.resize(np.asarray(buffer.data, np.uint8), wanted)
-        self._spread(tensor.quantization, times)
+        self._spread(tensor.quantization, wide)
 
     def place(self, index: int, times: int) -> None:
         """Make an activation one place with so many times its channels."""

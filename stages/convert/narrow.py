@@ -7,7 +7,7 @@ judged and corrected as every int8 file is. Packing comes last: `packed` makes i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Collection, Optional
+from typing import TYPE_CHECKING, Any, Callable, Collection, List, Optional
 
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
@@ -24,32 +24,42 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.convert.rounding import Rounded
+    from stages.tflite.model import Model
 
 BITS = 4
 MOST_ROWS = 2**17  # inputs of a layer that its Gram matrix is taken of: places of all images, every n-th of more
 
-Rule = Callable[["NDArray[np.float64]", Optional["NDArray[np.float64]"]], "Rounded"]
+Rule = Callable[["NDArray[np.float64]", "NDArray[np.float64]"], "Rounded"]  # weights and the Gram matrix of inputs
 
 
-def nearest(weights: NDArray[np.float64], _: Optional[NDArray[np.float64]]) -> Rounded:
+def nearest(weights: NDArray[np.float64], _: NDArray[np.float64]) -> Rounded:
     """Round with the scale that changes the weights themselves least."""
     return to_nearest(weights, None, BITS)
 
 
-def least_output_error(weights: NDArray[np.float64], squares: Optional[NDArray[np.float64]]) -> Rounded:
+def least_output_error(weights: NDArray[np.float64], squares: NDArray[np.float64]) -> Rounded:
     """Round so that the outputs on calibration images change least."""
-    if squares is None:
-        raise TypeError("what the layer is given must be known")
     return in_turn(weights, squares, BITS)
 
 
 RULES = {"nearest": nearest, "least output error": least_output_error}
 
 
+def narrowable(model: Model) -> List[int]:
+    """Find the 1x1 convolutions that run at four bits: those with an even number of inputs.
+
+    XNNPACK leaves dense layers of four bits with an odd one to kernels that unpack them and round otherwise.
+    """
+    graph = model.main
+    return [
+        place for place in pointwise(model) if graph.tensors[graph.operators[place].inputs[KERNEL]].shape[3] % 2 == 0
+    ]
+
+
 def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Optional[Collection[int]] = None) -> bytes:
-    """Round the weights of the 1x1 convolutions, all or those at `places`, each on what is really handed on to it."""
-    places = pointwise(read_model(content)) if places is None else places
+    """Round the weights of all that run at four bits, or at `places`, each on what is really handed on to it."""
     walk = Walk(content, pixels)
+    places = narrowable(read_model(content)) if places is None else places
     for place, operator in enumerate(walk.operators):
         if place in places:
             _round(walk, operator, rule)
@@ -59,8 +69,8 @@ def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Opti
 
 
 def packed(content: bytes, places: Optional[Collection[int]] = None) -> bytes:
-    """Make the file that is deployed of a stand-in: dense layers, all or those at `places`, with packed weights."""
-    places = pointwise(read_model(content)) if places is None else places
+    """Make the file that is deployed of a stand-in: dense layers, of all or at `places`, with packed weights."""
+    places = narrowable(read_model(content)) if places is None else places
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
     graph = model.subgraphs[0]
     for place in places:
@@ -82,9 +92,7 @@ def _round(walk: Walk, operator: Any, rule: Rule) -> None:
     buffer = own_buffer(walk.model, operator, KERNEL)
     kernel = walk.graph.tensors[operator.inputs[KERNEL]]
     scales = np.asarray(kernel.quantization.scale, np.float64)
-    weights = (
-        np.frombuffer(buffer.data, np.int8).reshape(len(kernel.shape) and int(kernel.shape[0]), -1) * scales[:, None]
-    )
+    weights = np.frombuffer(buffer.data, np.int8).reshape(int(kernel.shape[0]), -1) * scales[:, None]
     codes, found = rule(weights, gram(inputs))
     buffer.data = np.frombuffer(codes.tobytes(), np.uint8)
     kernel.quantization.scale = found.astype(np.float32)

@@ -15,9 +15,8 @@ from stages.convert.bias import correct_biases
 from stages.convert.calibration import draw
 from stages.convert.doctor import examine
 from stages.convert.judge import Judge, judging_rows
-from stages.convert.narrow import RULES, packed, stand_in
+from stages.convert.narrow import RULES, narrowable, packed, stand_in
 from stages.convert.network import float_flatbuffer
-from stages.convert.pointwise import pointwise
 from stages.convert.source import Converted
 from stages.convert.tuned import CORRECTING, CORRECTING_PIXELS, EXAMINED, KERNELS
 from stages.progress import Progress
@@ -71,7 +70,7 @@ class Narrowing:
         self.pixels = _pixels(source, images, self._rows)
         labels = [row.label for row in judged]
         self.judge = Judge(_pixels(source, images, judged), labels, self.flatbuffer, source.step.threads)
-        self.places = pointwise(read_model(self.int8))
+        self.places = narrowable(read_model(self.int8))
 
     def converted(self, places: Sequence[int], plan: Optional[Dict[str, Any]] = None) -> Converted:
         """Make the best file with four bits at `places`; `plan` says how these came to be."""
@@ -118,12 +117,13 @@ def _int8(source: Source) -> bytes:
     """Read the int8 file that this one is made from."""
     content = (source.step.inputs["int8"] / "model.tflite").read_bytes()
     try:
-        places = pointwise(read_model(content))
+        places = narrowable(read_model(content))
     except MalformedFile as error:
         raise InputError("the int8 file cannot be read: %s" % error, "make it again: --from convert") from error
     if not places:
         raise InputError(
-            "%s has no 1x1 convolution of stride 1, and nothing else runs at four bits" % source.name,
+            "%s has no 1x1 convolution of stride 1 with an even number of inputs, and nothing else runs at four bits"
+            % source.name,
             "leave the recipe out for this model",
         )
     return content

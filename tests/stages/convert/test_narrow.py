@@ -21,7 +21,7 @@ from stages.convert.__main__ import conversion
 from stages.convert.calibration import Observer
 from stages.convert.constants import KERNEL, own_buffer
 from stages.convert.int8 import quantise
-from stages.convert.narrow import RULES, packed, stand_in
+from stages.convert.narrow import RULES, narrowable, packed, stand_in
 from stages.convert.network import float_flatbuffer
 from stages.convert.pointwise import as_dense, pointwise
 from stages.convert.ranges import minimum_maximum
@@ -40,14 +40,15 @@ FIXTURE = Path(__file__).resolve().parents[2] / "fixtures" / "int4"
 
 
 def network(*, bias: bool = True, size: int = SIZE) -> Any:
-    """A network of convolutions of all kinds, a squeeze-excite block among them: four are 1x1 with stride 1."""
+    """A network of convolutions of all kinds, a squeeze-excite block among them: four are 1x1 with stride 1, one of
+    them with an odd number of inputs."""
     tf.keras.utils.set_random_seed(5)
     entry = layers.Input((size, size, 3))
-    hidden = layers.Conv2D(9, 3, strides=2, activation="relu")(entry)
-    hidden = layers.Conv2D(15, 1, activation="relu6", use_bias=bias)(hidden)
+    hidden = layers.Conv2D(10, 3, strides=2, activation="relu")(entry)
+    hidden = layers.Conv2D(16, 1, activation="relu6", use_bias=bias)(hidden)
     hidden = layers.DepthwiseConv2D(3, padding="same")(hidden)
-    gate = layers.Reshape((1, 1, 15))(layers.GlobalAveragePooling2D()(hidden))
-    gate = layers.Conv2D(15, 1, activation="sigmoid")(layers.Conv2D(3, 1, activation="relu")(gate))
+    gate = layers.Reshape((1, 1, 16))(layers.GlobalAveragePooling2D()(hidden))
+    gate = layers.Conv2D(16, 1, activation="sigmoid")(layers.Conv2D(3, 1, activation="relu")(gate))
     hidden = layers.Conv2D(8, 1)(layers.Multiply()([hidden, gate]))
     hidden = layers.Conv2D(8, 1, strides=2)(hidden)
     return tf.keras.Model(entry, layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(hidden)))
@@ -94,10 +95,10 @@ def test_shapes_activations_and_versions_follow(flatbuffer: bytes) -> None:
     before, after = read_model(flatbuffer).main, read_model(dense(flatbuffer)).main
     places = pointwise(read_model(flatbuffer))
     assert [before.tensors[before.operators[place].inputs[1]].shape for place in places] == [
-        (15, 1, 1, 9),
-        (3, 1, 1, 15),
-        (15, 1, 1, 3),
-        (8, 1, 1, 15),
+        (16, 1, 1, 10),
+        (3, 1, 1, 16),
+        (16, 1, 1, 3),
+        (8, 1, 1, 16),
     ]
     for place in places:
         old, new = before.operators[place], after.operators[place]
@@ -115,10 +116,10 @@ def test_the_stand_in_changes_weights_and_biases_of_those_layers_alone(
     int8: bytes, pictures: NDArray[np.uint8]
 ) -> None:
     before, after = read_model(int8).main, read_model(stand_in(int8, pictures, RULES["nearest"])).main
-    narrow = {index for place in pointwise(read_model(int8)) for index in before.operators[place].inputs[1:]}
+    narrow = {index for place in narrowable(read_model(int8)) for index in before.operators[place].inputs[1:]}
     for index, (old, new) in enumerate(zip(before.tensors, after.tensors, strict=True)):
         assert (bytes(old.data) == bytes(new.data) and old.scales == new.scales) or index in narrow
-    for place in pointwise(read_model(int8)):
+    for place in narrowable(read_model(int8)):
         codes = np.frombuffer(after.tensors[after.operators[place].inputs[1]].data, np.int8)
         assert np.abs(codes).max() == 7
 
@@ -126,7 +127,7 @@ def test_the_stand_in_changes_weights_and_biases_of_those_layers_alone(
 def test_packing_keeps_every_code_and_scale(int8: bytes, pictures: NDArray[np.uint8]) -> None:
     stand = stand_in(int8, pictures, RULES["least output error"])
     whole, half = read_model(stand).main, read_model(packed(stand)).main
-    for place in pointwise(read_model(stand)):
+    for place in narrowable(read_model(stand)):
         one, other = (graph.tensors[graph.operators[place].inputs[1]] for graph in (whole, half))
         assert other.dtype == "int4"
         codes = np.frombuffer(one.data, np.int8)
@@ -139,6 +140,12 @@ def test_packing_keeps_every_code_and_scale(int8: bytes, pictures: NDArray[np.ui
 def test_the_file_that_litert_is_tested_with_is_made_by_this_code() -> None:
     # tests/stages/benchmark-litert runs both and finds no difference: its make.py writes them
     assert packed((FIXTURE / "stand-in.tflite").read_bytes()) == (FIXTURE / "packed.tflite").read_bytes()
+
+
+def test_an_odd_number_of_inputs_stays_at_eight_bits(int8: bytes) -> None:
+    model = read_model(int8)
+    left = set(pointwise(model)) - set(narrowable(model))
+    assert [model.main.tensors[model.main.operators[place].inputs[1]].shape for place in left] == [(16, 1, 1, 3)]
 
 
 def test_looking_at_outputs_rounds_better_than_looking_at_weights(int8: bytes, pictures: NDArray[np.uint8]) -> None:
@@ -197,8 +204,8 @@ def test_the_recipe_makes_the_file_and_tells_how(tmp_path: Path, blobs: Path) ->
     asked = source(tmp_path / "step", blobs, int8, made)
     told = conversion(asked, narrowed.convert(asked))
     narrow = [one for one in told["weights"] if one["dtype"] == "int4"]
-    assert [(one["operator"], one["operators"]) for one in narrow] == [("FULLY_CONNECTED", 4)]
-    assert told["quantisation"]["narrowed_operators"] == 4
+    assert [(one["operator"], one["operators"]) for one in narrow] == [("FULLY_CONNECTED", 3)]
+    assert told["quantisation"]["narrowed_operators"] == 3
     assert told["float_operators"] == {}
     assert (told["input"]["dtype"], told["output"]["dtype"]) == ("uint8", "uint8")
     scores = [one["regret"] for one in told["quantisation"]["candidates"]]

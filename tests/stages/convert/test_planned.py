@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,9 +16,9 @@ from stages.convert import planned
 from stages.convert.__main__ import conversion
 from stages.convert.calibration import Observer
 from stages.convert.int8 import quantise
+from stages.convert.narrow import narrowable
 from stages.convert.network import float_flatbuffer
 from stages.convert.planned import choices, fewest_to_size, most_within, read_table
-from stages.convert.pointwise import pointwise
 from stages.convert.ranges import minimum_maximum
 from stages.images import ImageSet
 from stages.sensitivity.layers import layers
@@ -80,8 +81,10 @@ def written(folder: Path, table: Any, **changed: Any) -> Path:
 def test_the_table_s_layers_are_found_in_the_int8_file(files: Any) -> None:
     _, int8, table = files
     found = choices(int8, table)
-    assert [one.place for one in found] == pointwise(read_model(int8))
-    assert [one.saved for one in found] == [one["weights"] // 2 for one in table if one["shape"][1:3] == [1, 1]][:4]
+    graph, places = read_model(int8).main, narrowable(read_model(int8))
+    shapes = [graph.tensors[graph.operators[place].inputs[1]].shape for place in places]
+    assert [one.place for one in found] == places
+    assert [one.saved for one in found] == [math.prod(shape) // 2 for shape in shapes]
 
 
 def test_a_table_of_another_network_is_refused(files: Any) -> None:
