@@ -1,4 +1,4 @@
-"""What the stages, models and recipes declare, found by name: the host's only view of the image side."""
+"""What the stages, sources, models and recipes declare, found by name: the host's only view of the image side."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from stages.models import Model, load_models
 
 if TYPE_CHECKING:
     from stages.convert.spec import Recipe
+    from stages.dataset.sources import Source
     from stages.spec import Spec
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -39,6 +40,13 @@ def models() -> dict[str, Model]:
 
 
 @functools.cache
+def sources() -> dict[str, Source]:
+    """All sources of data by name."""
+    found: dict[str, Source] = importlib.import_module("stages.dataset.spec").SOURCES
+    return found
+
+
+@functools.cache
 def recipes() -> dict[str, Recipe]:
     """All recipes by name, in the order in which they are declared."""
     found: dict[str, Recipe] = importlib.import_module("stages.convert.spec").RECIPES
@@ -48,8 +56,9 @@ def recipes() -> dict[str, Recipe]:
 def _in_order(by_name: dict[str, Spec]) -> list[str]:
     from graphlib import TopologicalSorter
 
-    needs = {
-        name: {i.stage for variant in spec.variants for i in variant.inputs.values() if i.stage is not None}
-        for name, spec in by_name.items()
-    }
+    reported = {name for name, spec in by_name.items() if spec.reported}
+    needs: dict[str, set[str]] = {name: set() for name in by_name}
+    for name, spec in by_name.items():
+        for declared in (declared for variant in spec.variants for declared in variant.inputs.values()):
+            needs[name] |= {declared.stage} if declared.stage else reported if declared.gather else set()
     return list(TopologicalSorter(needs).static_order())

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from coralline.request import Request
-    from stages.spec import Input, Spec, Value, Variant
+    from stages.spec import Input, Output, Spec, Value, Variant
 
 AXES = ("model", "recipe", "runtime")
 
@@ -34,6 +34,11 @@ class Step:
     gathered: dict[str, str] = field(default_factory=dict)
     externals: Mapping[str, Input] = field(default_factory=dict)
     point: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What must be there when it ends."""
+        return (*self.spec.outputs, *self.variant.outputs)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -86,7 +91,7 @@ def _draw(request: Request) -> dict[str, Step]:
         if spec.asked and spec.name not in (request.only, request.again_from):
             continue
         for variant in spec.variants:
-            for axes in _combinations(request, spec, variant):
+            for axes in _combinations(request, variant):
                 step = _step(request, spec, variant, axes, steps)
                 if step is not None:
                     steps[step.label] = step
@@ -102,7 +107,7 @@ def descendants(steps: Mapping[str, Step], stage: str) -> set[str]:
     return found
 
 
-def _combinations(request: Request, spec: Spec, variant: Variant) -> Iterator[dict[str, str]]:
+def _combinations(request: Request, variant: Variant) -> Iterator[dict[str, str]]:
     """Yield the axis values with which a variant runs: wanted models with the recipes that suit model and variant."""
     if variant.needs == "gpu" and not request.gpus:
         return
@@ -111,7 +116,7 @@ def _combinations(request: Request, spec: Spec, variant: Variant) -> Iterator[di
         return
     for name in request.models:
         model = catalogue.models()[name]
-        if model.stages is not None and spec.name not in model.stages:
+        if model.network not in variant.networks:
             continue
         for recipe in _recipes(request, variant, model.recipes):
             yield {"model": name} | ({"recipe": recipe} if recipe else {}) | dict(variant.fixed)
@@ -157,11 +162,12 @@ def _step(request: Request, spec: Spec, variant: Variant, axes: dict[str, str], 
 
 
 def _of(stage: str | None, axes: Mapping[str, str], steps: Mapping[str, Step]) -> list[Step]:
-    """Return the steps of `stage` whose axes agree with `axes` where both have them."""
+    """Return the steps of `stage`, or of all that are reported, whose axes agree with `axes` where both have them."""
     return [
         step
         for step in steps.values()
-        if step.spec.name == stage and all(axes.get(axis, value) == value for axis, value in step.axes.items())
+        if (step.spec.reported if stage is None else step.spec.name == stage)
+        and all(axes.get(axis, value) == value for axis, value in step.axes.items())
     ]
 
 

@@ -119,7 +119,7 @@ class Maker:
             **({"farm": self.farm} if self.farm else {}),
         }
         self._check_unchanged(decision, inputs)
-        artifact = self.store.publish(job.out, job.key, step.spec, record)
+        artifact = self.store.publish(job.out, job.key, step.outputs, record)
         self.store.forget_partial(job.key)
         return artifact
 

@@ -11,23 +11,28 @@ from typing import TYPE_CHECKING, Any
 from coralline.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from stages.spec import Spec
+    from stages.spec import Output
 
 # Where in a file which bytes must stand. Sources: HDF5 specification 3.0 section II.A; PNG specification section 5.2;
-# the TFLite schema's file_identifier.
-_MAGIC = {"hdf5": (0, b"\x89HDF\r\n\x1a\n"), "png": (0, b"\x89PNG\r\n\x1a\n"), "tflite": (4, b"TFL3")}
+# the TFLite schema's file_identifier; PKWARE's APPNOTE 6.3.10 section 4.3.7.
+_MAGIC = {
+    "hdf5": (0, b"\x89HDF\r\n\x1a\n"),
+    "png": (0, b"\x89PNG\r\n\x1a\n"),
+    "tflite": (4, b"TFL3"),
+    "npz": (0, b"PK\x03\x04"),
+}
 
 
-def check_outputs(folder: Path, spec: Spec) -> dict[str, Any]:
+def check_outputs(folder: Path, outputs: Iterable[Output]) -> dict[str, Any]:
     """Check all declared outputs and return the step's own record.
 
     Raises:
         ArtifactError: one is missing, empty or malformed.
     """
-    for output in spec.outputs:
+    for output in outputs:
         _CHECKS[output.kind](folder / output.path, output.kind)
     record = _read_json(folder / "record.json")
     if (
@@ -93,6 +98,7 @@ _CHECKS: dict[str, Callable[[Path, str], object]] = {
     "html": _check_html,
     "text": _check_file,
     "hdf5": _check_magic,
+    "npz": _check_magic,
     "png": _check_magic,
     "tflite": _check_magic,
 }

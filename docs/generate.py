@@ -112,9 +112,14 @@ def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
 def _choices() -> Iterator[str]:
     yield "## Models\n"
     models = [
-        (f"`{m.name}`", m.title, m.task, f"{m.input_size}", f"{m.smallest_input}") for m in catalogue.models().values()
+        (f"`{m.name}`", m.title, m.network, m.task, f"`{m.source}`", f"{m.input_size}", f"{m.smallest_input}")
+        for m in catalogue.models().values()
     ]
-    yield from _table(("model", "title", "task", "input, px", "smallest input, px"), models)
+    headers = ("model", "title", "network", "task", "data unless named", "input, px", "smallest input, px")
+    yield from _table(headers, models)
+    yield "## Sources of data\n"
+    sources = [(f"`{n}`", s.summary.replace("<", "\\<"), ", ".join(s.tasks)) for n, s in catalogue.sources().items()]
+    yield from _table(("source", "is", "for models that learn"), sources)
     yield "## Recipes\n"
     recipes = [(f"`{n}`", r.summary, _yes(r.edgetpu), _yes(r.default)) for n, r in catalogue.recipes().items()]
     yield from _table(("recipe", "does", "for the Edge TPU", "made unless others are asked for"), recipes)
@@ -160,7 +165,8 @@ def _stage(spec: Spec) -> tuple[str, str, str, str]:
     uses = [f"{spec.cores} core{'s' if spec.cores == 'all' else ''}", f"at most {spec.memory_gib:g} GiB"]
     uses += ["alone, this machine's own"] if spec.measures else []
     uses += ["can be resumed"] if spec.resumable else []
-    return f"`{spec.name}`", images, ", ".join(uses), ", ".join(f"`{o.path}` ({o.kind})" for o in spec.outputs)
+    outputs = dict.fromkeys((*spec.outputs, *(output for variant in spec.variants for output in variant.outputs)))
+    return f"`{spec.name}`", images, ", ".join(uses), ", ".join(f"`{o.path}` ({o.kind})" for o in outputs)
 
 
 def _documents() -> Iterator[tuple[str, str, str]]:

@@ -1,7 +1,7 @@
 """The words in which a stage says what it needs and makes: pure data, readable without the stage's libraries.
 
 Every `stages/NAME/spec.py` holds one `SPEC` built from these classes. The host side reads it to draw the graph and
-to make keys; the image side never needs it. Nothing here runs, opens or imports anything.
+to make keys; the image side needs only what sources of data say in them. Nothing here runs, opens or imports anything.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ class Input:
 
     Either the artifact of another stage (`stage`), one for each step of that stage that could be made (`gather`), or
     something of the user's that lies outside the store (`external`: a key of the request, such as `data`). What is
-    gathered has the reading step's own model and recipe, where it has them, and the axis values in `where`. An external
-    input that is not `keyed` is only mounted: its content is already in the key through another input.
+    gathered has the reading step's own model and recipe, where it has them, and the axis values in `where`; where no
+    stage is named, every stage that is `reported` is gathered. An external input that is not `keyed` is only mounted:
+    its content is already in the key through another input.
     """
 
     stage: Optional[str] = None
@@ -50,7 +51,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """A file that must be there when the step ends; `kind`: json, csv, hdf5, tflite, png, html or text."""
+    """A file that must be there when the step ends; `kind`: json, csv, hdf5, npz, tflite, png, html or text."""
 
     path: str
     kind: str
@@ -62,7 +63,8 @@ class Variant:
 
     `when` is matched against the step's own parameters, `fixed` sets axis parameters. `image` names a folder under
     `docker/`. `needs` names what only some hosts have: `edgetpu`, `gpu`. `recipes` limits the recipe axis to entries
-    of the recipe table with that property.
+    of the recipe table with that property, `networks` the model axis to models made of that. `outputs` come on top of
+    the spec's.
     """
 
     image: str
@@ -72,6 +74,8 @@ class Variant:
     fixed: Mapping[str, str] = field(default_factory=dict)
     needs: Optional[str] = None
     recipes: Optional[str] = None
+    networks: Tuple[str, ...] = ("keras",)
+    outputs: Tuple[Output, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,8 @@ class Spec:
     `{model}` and the like stand for the step's parameters, with `-` read as `_`. `cores` is `all` or `one`; `measures`
     means that results belong to this host alone and that nothing else may run meanwhile; `resumable` gives `/partial`.
     An `asked` stage answers a question of its own and is drawn only when the request names it. A request for this stage
-    alone has the recipes in `default_recipes`, where there are any, unless the user names others.
+    alone has the recipes in `default_recipes`, where there are any, unless the user names others. The outputs of a
+    `reported` stage hold a `section.json`, which the report shows without knowing the stage (`stages/section.py`).
     """
 
     name: str
@@ -96,4 +101,5 @@ class Spec:
     resumable: bool = False
     memory_gib: float = 4.0
     asked: bool = False
+    reported: bool = False
     default_recipes: Tuple[str, ...] = ()

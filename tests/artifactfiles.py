@@ -71,7 +71,7 @@ def publish(
         (folder / "out.json").write_text(content)
         told = {"numbers": [{"metric": m, "value": v, "unit": "1"} for m, v in numbers], "facts": {}}
         (folder / "record.json").write_text(json.dumps(told))
-        return store.publish(folder, own, SPEC, record)
+        return store.publish(folder, own, SPEC.outputs, record)
 
 
 def run_of(root: Path, *keys: str, ended: bool = True, days_ago: int = 0, state: str = "made") -> runs.Run:

@@ -86,7 +86,7 @@ class Sample:
             (folder / "record.json").write_text(
                 json.dumps({"numbers": [{"metric": "answer", "value": 42.0, "unit": "1"}], "facts": {}})
             )
-            return self.store.publish(folder, key, spec(stage), record).digest
+            return self.store.publish(folder, key, spec(stage).outputs, record).digest
 
     def bundle(self, place: Path, *, outputs: bool = True, sign: Any = None) -> Path:
         """Write the bundle of the run."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from coralline import catalogue
 from coralline.engines.base import Job, OnEvent, Outcome
 from coralline.graph import Step
 from stages.spec import Input, Output, Parameter, Spec, Variant
@@ -21,6 +22,13 @@ Behaviour = Callable[[Job], Outcome]
 def write_record(job: Job, numbers: list[dict[str, Any]] | None = None) -> None:
     """Leave the record that every step leaves."""
     (job.out / "record.json").write_text(json.dumps({"numbers": numbers or [], "facts": {}}))
+
+
+def declared(job: Job) -> list[Output]:
+    """List what the step must leave: its stage's outputs and those of the way in which it runs."""
+    spec = catalogue.specs()[job.stage]
+    ways = [one for one in spec.variants if one.when.items() <= job.parameters.items()]
+    return list(dict.fromkeys((*spec.outputs, *(output for way in ways for output in way.outputs))))
 
 
 def make_outputs(job: Job) -> Outcome:

@@ -6,9 +6,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from fakes import FakeEngine, write_record
+from fakes import FakeEngine, declared, write_record
 
-from coralline import __version__, catalogue, runs
+from coralline import __version__, runs
 from coralline.bundle import contents, writer
 from coralline.commands import requests
 from coralline.commands import verify as verifycommands
@@ -37,7 +37,7 @@ def make(job: Job) -> Outcome:
     """Write outputs that depend on the label and the parameters alone."""
     if job.stage in ("train", "qat"):
         (job.out / "predictions.csv").write_text(predictions(90))
-    for output in catalogue.specs()[job.stage].outputs:
+    for output in declared(job):
         told = json.dumps({"label": job.label, "parameters": job.parameters, "output": output.path}, sort_keys=True)
         place = job.out / output.path
         if output.path == "predictions.csv":

@@ -18,10 +18,9 @@ def show_models(*, as_json: bool) -> None:
     """Print the models and what the graph knows of them."""
     with guarded():
         found = catalogue.models().values()
-        headers = ["model", "title", "task", "input", "recipes", "stages"]
+        headers = ["model", "title", "network", "task", "data", "input", "recipes"]
         cells = [
-            [m.name, m.title, m.task, m.input_size, ", ".join(m.recipes or ["all"]), ", ".join(m.stages or ["all"])]
-            for m in found
+            [m.name, m.title, m.network, m.task, m.source, m.input_size, ", ".join(m.recipes or ["all"])] for m in found
         ]
         _print_choices("models", headers, cells, as_json=as_json)
 

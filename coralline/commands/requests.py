@@ -158,7 +158,7 @@ def print_end(run: runs.Run, ended: Ended) -> None:
 
 def _page(ended: Ended) -> Path | None:
     """Find the page that the run ends with, if it has one."""
-    made = [(d.artifact.path, d.step.spec.outputs) for d in reversed(ended.decided.values()) if d.artifact is not None]
+    made = [(d.artifact.path, d.step.outputs) for d in reversed(ended.decided.values()) if d.artifact is not None]
     return next((path / output.path for path, outputs in made for output in outputs if output.kind == "html"), None)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from coralline import catalogue, sweep
 from coralline.request import assignments, names, refusals, shorthands
+from coralline.request import data as sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -71,25 +72,26 @@ def make(
     """
     for stage in (only, again_from):
         names.one(stage, catalogue.specs(), "stage") if stage else None
-    models = (
-        ()
-        if not model and only and names.is_modelless(only)
-        else names.several(model, list(catalogue.models()), "model")
-    )
+    source, folder = sources.read(data)
     chosen = names.several(recipes or "default", list(catalogue.recipes()), "recipe", names.default_recipes(only))
     values = assignments.of_profile(profile)
     asked = (
-        shorthands.of_options(data, on_bad_image, gpus=gpus)
+        shorthands.of_options(source, on_bad_image, gpus=gpus)
         | shorthands.tdps(tdp)
         | shorthands.meter_on(meter_on, meter)
     )
     given = assignments.of_settings(settings, several=several)
     asked |= {name: found[-1] for name, found in given.items()}
     swept = sweep.swept(given) if several else {}
+    models = _models(model, only, str(asked.get(sources.SOURCE, values.get(sources.SOURCE, sources.default()))))
+    if sources.SOURCE not in {*asked, *values}:
+        asked[sources.SOURCE] = sources.wanted_by(models)
     for point in sweep.points(swept):
         refusals.refuse_pointless(asked | point, values)
-        refusals.refuse_data_without_source(data, assignments.merge(values, asked | point))
-        refusals.refuse_small_inputs(models, assignments.merge(values, asked | point))
+        merged = assignments.merge(values, asked | point)
+        sources.refuse_missing_folder(folder, merged)
+        sources.refuse_unsuited(models, merged)
+        refusals.refuse_small_inputs(models, merged)
     return Request(
         models=models,
         recipes=chosen,
@@ -98,7 +100,7 @@ def make(
         swept=swept,
         externals={
             name: refusals.existing(name, path)
-            for name, path in {"data": data, "init": init, "meter": meter}.items()
+            for name, path in {"data": folder, "init": init, "meter": meter}.items()
             if path is not None
         },
         only=only,
@@ -106,3 +108,11 @@ def make(
         demand_edgetpu=edgetpu,
         gpus=gpus,
     )
+
+
+def _models(words: str, only: str | None, source: str) -> tuple[str, ...]:
+    """Read the models; `all` is every one that can learn from the data."""
+    if not words and only and names.is_modelless(only):
+        return ()
+    known = sources.suited(source) if words == "all" else list(catalogue.models())
+    return names.several(words, known, "model")

@@ -31,15 +31,6 @@ def refuse_pointless(asked: dict[str, Value], profile: dict[str, Value]) -> None
                 )
 
 
-def refuse_data_without_source(data: str | None, values: Mapping[str, Value]) -> None:
-    """Refuse a folder without its name, and a name without its folder."""
-    is_folder = values.get("dataset.source", "simulate") == "folder"
-    if is_folder and data is None:
-        raise ProfileError("dataset.source is 'folder', but no folder is given", hint="name it with --data FOLDER")
-    if data is not None and not is_folder:
-        raise ProfileError("--data is given, but dataset.source is 'simulate'", hint="leave one of the two away")
-
-
 def refuse_small_inputs(models: tuple[str, ...], values: Mapping[str, Value]) -> None:
     """Refuse images that a model's layers would shrink to nothing."""
     for name in models:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from coralline import parameters
 from coralline.errors import ProfileError
-from coralline.request import names
+from coralline.request import data, names
 
 if TYPE_CHECKING:
     from stages.spec import Value
@@ -16,11 +16,11 @@ TDP_FORM = "write --tdp cpu=65, or --tdp cpu=65,gpu=300; without it the table's 
 METER_ON = "meter_on"  # the parameters that `--meter-on` sets
 
 
-def of_options(data: str | None, on_bad_image: str | None, *, gpus: bool) -> dict[str, Value]:
+def of_options(source: str | None, on_bad_image: str | None, *, gpus: bool) -> dict[str, Value]:
     """Read the options that are parameters under a shorter name."""
     values: dict[str, Value] = {}
-    if data is not None:
-        values["dataset.source"] = "folder"
+    if source is not None:
+        values[data.SOURCE] = source
     if on_bad_image is not None:
         values["dataset.on_bad_image"] = parameters.from_word(
             names.find_parameter("dataset.on_bad_image", ""), on_bad_image, "--on-bad-image"

@@ -32,10 +32,10 @@ from coralline.outputs import check_outputs
 from coralline.store import durable, flock, uses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from stages.spec import Spec
+    from stages.spec import Output
 
 RECORD = "record.json"
 FILES = "files.json"
@@ -143,7 +143,7 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def publish(self, folder: Path, key: str, spec: Spec, record: dict[str, Any]) -> Artifact:
+    def publish(self, folder: Path, key: str, outputs: Iterable[Output], record: dict[str, Any]) -> Artifact:
         """Make what lies in `folder` the artifact of `key`, durably.
 
         `record` is what the host knows; the step's own record is merged in. On return bytes and name are on disk.
@@ -151,7 +151,7 @@ class Store:
         Raises:
             ArtifactError: a declared output is missing, empty or malformed, or the step left no record.
         """
-        told = check_outputs(folder, spec)
+        told = check_outputs(folder, outputs)
         (folder / RECORD).unlink()
         files = listing(folder)
         merged = {

@@ -17,7 +17,10 @@ REQUEST: dict[str, tuple[Any, str]] = {
         "recipes, several separated by commas, or all (default: the usual ones; for paper, those of its tables)",
     ),
     "profile": ("quick", "quick, bench, paper, or the path of a .toml file"),
-    "data": (None, "folder or zip of images, <split>/<class>/*.png, instead of simulated events"),
+    "data": (
+        None,
+        "folder or zip of images, <split>/<class>/*.png, or a simulated source by its name, instead of the model's own",
+    ),
     "init": (None, "start training from these weights (.h5, .keras, .weights.h5)"),
     "meter": (None, "a power meter's log of the run (CSV: time_s,power_w), for energy"),
     "meter_on": (None, "what the meter feeds: machine (default) or edgetpu, the stick alone"),

@@ -1,7 +1,4 @@
-"""Makes a data set from the source that the parameter `source` names: `simulate`, `folder`, or one added later.
-
-A source is a module of this package with `make(step)`. Nothing here knows which sources there are.
-"""
+"""Makes a data set from the source that the parameter `source` names; nothing here knows which sources there are."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ if TYPE_CHECKING:
 
 def main(step: Step) -> None:
     """Let the step's source make the data set."""
-    source = import_module("stages.dataset.%s" % step.parameters["source"])
+    source = import_module("stages.dataset.sources.%s" % step.parameters["source"])
     source.make(step)
 
 

@@ -1,89 +1,30 @@
-"""What the dataset stage needs and makes: simulated events, or an index over images of the user's."""
+"""What the dataset stage needs and makes: data from one of the sources in `sources/`."""
 
 from __future__ import annotations
 
-from stages.spec import Input, Output, Parameter, Spec, Variant
+from stages.dataset.sources import load_sources, parameters
+from stages.spec import Output, Parameter, Spec, Variant
 
-SIMULATE = {"source": ("simulate",)}
-FOLDER = {"source": ("folder",)}
-
-
-def _physics(name: str, default: float, minimum: float, maximum: float, meaning: str) -> Parameter:
-    return Parameter(name, "float", default, meaning, minimum=minimum, maximum=maximum, when=SIMULATE)
-
+SOURCES = load_sources()
 
 SPEC = Spec(
     name="dataset",
-    summary="simulate neutrino events, or index a folder of images",
-    variants=(
-        Variant("dataset", when={"source": "simulate"}),
-        Variant("dataset", when={"source": "folder"}, inputs={"data": Input(external="data")}),
+    summary="simulate neutrino events or other data, or index a folder of images",
+    variants=tuple(
+        Variant("dataset", when={"source": source.name}, inputs=source.inputs, outputs=source.outputs)
+        for source in SOURCES.values()
     ),
-    outputs=(Output("dataset.json", "json"), Output("images.csv", "csv")),
+    outputs=(Output("dataset.json", "json"),),
     parameters=(
         Parameter(
             "source",
             "choice",
             "simulate",
-            "where images come from (--data chooses folder)",
-            choices=("simulate", "folder"),
+            "where data comes from (--data chooses folder, or a source by its name)",
+            choices=tuple(SOURCES),
         ),
-        Parameter(
-            "train_events", "int", 1500, "events in the training split", minimum=6, maximum=9_999_999, when=SIMULATE
-        ),
-        Parameter("test_events", "int", 600, "events in the test split", minimum=3, maximum=9_999_999, when=SIMULATE),
-        Parameter(
-            "train_shares",
-            "ints",
-            (1, 1, 1),
-            "shares of cc_numu, cc_nue, nc in the training split",
-            minimum=1,
-            when=SIMULATE,
-        ),
-        Parameter(
-            "test_shares",
-            "ints",
-            (1, 1, 1),
-            "shares of cc_numu, cc_nue, nc in the test split",
-            minimum=1,
-            when=SIMULATE,
-        ),
-        Parameter("seed", "int", 1, "seed of the event generator", minimum=0, maximum=2**32 - 1, when=SIMULATE),
-        Parameter(
-            "size",
-            "int",
-            224,
-            "edge of an image in pixels; the field of view stays 224 cm",
-            minimum=32,
-            maximum=224,
-            when=SIMULATE,
-        ),
-        _physics("e_min", 1.0, 0.5, 10.0, "lowest neutrino energy, GeV"),
-        _physics("e_max", 4.0, 0.5, 10.0, "highest neutrino energy, GeV"),
-        _physics("pi0_boost", 1.0, 1.0, 20.0, "keeps NC events without a neutral pion with probability 1/pi0_boost"),
-        _physics("noise", 0.05, 0.0, 2.0, "electronics noise per pixel with charge, MIP"),
-        _physics("thr", 0.25, 0.001, 5.0, "threshold of a pixel, MIP"),
-        _physics("noise_hits", 3.0, 0.0, 19.0, "mean number of noise pixels in a view"),
-        _physics("smear", 0.0, 0.0, 5.0, "extra Gaussian spread of charge, cm"),
-        _physics("gain", 30.0, 1.0, 255.0, "counts per MIP"),
-        Parameter(
-            "min_pix", "int", 12, "fewest pixels above threshold in a view", minimum=0, maximum=500, when=SIMULATE
-        ),
-        _physics("margin", 50.0, 0.0, 200.0, "distance of the vertex from the walls, cm"),
-        _physics("half_cube", 250.0, 100.0, 1000.0, "half the edge of the detector, cm"),
-        _physics("step", 0.25, 0.05, 0.5, "transport step, cm"),
-        _physics("diff_t", 13.0, 0.0, 100.0, "transverse diffusion, cm2/s"),
-        _physics("diff_l", 6.6, 0.0, 100.0, "longitudinal diffusion, cm2/s"),
-        Parameter("fsi", "bool", True, "nuclear reinteraction on", when=SIMULATE),
-        Parameter(
-            "on_bad_image",
-            "choice",
-            "fail",
-            "what to do with unreadable, wrongly sized or non-RGB images (--on-bad-image)",
-            choices=("fail", "skip"),
-            when=FOLDER,
-        ),
+        *parameters(SOURCES.values()),
     ),
-    code=("stages/dataset/{source}.py",),
+    code=("stages/dataset/sources/{source}.py",),
     cores="all",
 )

@@ -1,7 +1,7 @@
 """The networks: one file each, found by name; a new model is a new file here and nothing else.
 
-A model file holds `MODEL`, pure data that both sides read, and `build(size, classes)`, which imports TensorFlow and
-returns an untrained Keras model with inputs in [0, 1] and softmax outputs.
+A model file holds `MODEL`, pure data that both sides read, and, for a network of Keras layers, `build(size, classes)`,
+which imports TensorFlow and returns an untrained Keras model with inputs in [0, 1] and softmax outputs.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ from typing import Any, Dict, Optional, Tuple
 class Model:
     """What the graph must know of a network.
 
-    `input_size` is the edge of its input in pixels, `smallest_input` the least that its layers allow. None for
-    `recipes` or `stages` means every one.
+    `input_size` is the edge of its input in pixels, `smallest_input` the least that its layers allow; both are 0 for a
+    network that sees no images. None for `recipes` means every one. `network` is what it is made of: stages say which
+    kind they take (`Variant.networks`). `task` is what it learns, `source` the data it learns from unless the user
+    names other.
     """
 
     name: str
     title: str
     input_size: int
     smallest_input: int = 32
+    network: str = "keras"
     task: str = "classification"
+    source: str = "simulate"
     metrics: Tuple[str, ...] = ("balanced_accuracy", "accuracy", "macro_f1")
     recipes: Optional[Tuple[str, ...]] = None
-    stages: Optional[Tuple[str, ...]] = None
 
 
 def load_models() -> Dict[str, Model]:

@@ -9,6 +9,7 @@ from stages.contract import Step, run, write_json
 from stages.report import doctor, edgetpu, energy, figures, handovers, page, provenance, samples, tables
 from stages.report.gather import gather, rows
 from stages.report.latencies import latencies
+from stages.report.sections import sections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,14 +44,14 @@ def draw(step: Step, gathered: Gathered, found: List[Dict[str, Any]], energies: 
     built += [handovers.handovers(gathered), *energies]
     built += [doctor.remedies(gathered), doctor.activations(gathered), edgetpu.predictions(gathered)]
     built += [provenance.data(gathered.dataset), provenance.artifacts(gathered), provenance.numbers(found)]
-    size = gathered.dataset.read_json("dataset.json")["size"]
     return page.Content(
         gathered=gathered,
         tables={table.name: table for table in built},
         scatter=figures.accuracy_and_size(gathered),
         confusions=figures.confusions(gathered),
         curves=[drawing for one in (*gathered.of("train"), *gathered.of("qat")) for drawing in figures.curves(one)],
-        samples=samples.draw(step, size, step.parameters["samples"]),
+        samples=samples.draw(step, gathered.dataset, step.parameters["samples"]),
+        sections=sections(gathered),
     )
 
 
@@ -63,6 +64,9 @@ def write_figures(folder: Path, content: page.Content) -> None:
         for sample in of_class:
             (folder / ("%s-channel.png" % sample.name)).write_bytes(sample.channel)
             (folder / ("%s-colours.png" % sample.name)).write_bytes(sample.colours)
+    for section in content.sections:
+        for picture in section.pictures:
+            (folder / picture.name).write_bytes(picture.content)
 
 
 def write_csv(path: Path, found: List[Dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence,
 
 from stages.contract import InputError
 from stages.report.hosts import hosts, processor
+from stages.section import NAME as SECTION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +119,13 @@ class Gathered:
 
     @property
     def models(self) -> List[str]:
-        """All models, also those of which nothing could be made."""
+        """All models with a place in the report's own tables, also those of which nothing could be made."""
+        made = {one.axis("model") or "" for one in self.artifacts if one.stage in STAGES}
+        return sorted((made | {one.model for one in self.missing if one.stage in STAGES}) - {""})
+
+    @property
+    def subjects(self) -> List[str]:
+        """All models, also those that only stages with a section of their own know."""
         return sorted(
             {*(one.axis("model") or "" for one in self.artifacts), *(one.model for one in self.missing)} - {""}
         )
@@ -146,7 +153,8 @@ def recipe_order(recipe: str) -> Tuple[int, str]:
 
 def _read(folder: Path) -> Artifact:
     record = Artifact(folder, {"label": folder.name}).read_json("record.json")
-    if record.get("schema") != "coralline.record" or record.get("stage") not in STAGES:
+    known = record.get("stage") in STAGES or (folder / SECTION).is_file()
+    if record.get("schema") != "coralline.record" or not known:
         raise InputError("'%s' is no artifact that a report knows" % folder.name, "make the report through `./run all`")
     return Artifact(folder, record)
 
@@ -162,7 +170,7 @@ def _missing(told: Dict[str, str]) -> Missing:
 def _order(artifact: Artifact) -> Tuple[Any, ...]:
     recipe, runtime = artifact.axis("recipe") or "", artifact.axis("runtime") or ""
     return (
-        STAGES.index(artifact.stage),
+        (_place(STAGES, artifact.stage), artifact.stage),
         artifact.axis("model") or "",
         recipe_order(recipe),
         (_place(RUNTIMES, runtime), runtime),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from stages.report.figures import Drawing
     from stages.report.gather import Gathered
     from stages.report.samples import Sample
+    from stages.report.sections import Shown
     from stages.report.table import Table
 
 HERE = Path(__file__).parent
@@ -29,7 +30,6 @@ SECTIONS = (
     "artifacts",
     "numbers",
 )
-OPTIONAL = ("handovers", "quantisation", "activations", "edgetpu", "energy")  # left out where there is nothing to show
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,12 @@ class Content:
     confusions: List[Drawing]
     curves: List[Drawing]
     samples: List[Tuple[str, List[Sample]]]
+    sections: List[Shown]
 
     @property
     def title(self) -> str:
         """What the report is about, in one line."""
-        return "Coralline report: %s" % ", ".join(self.gathered.models)
+        return "Coralline report: %s" % ", ".join(self.gathered.subjects)
 
     def named(self, wanted: str) -> List[Table]:
         """Find the tables of a name: of durations and energies there is one for each machine that measured."""
@@ -70,6 +71,7 @@ class Content:
             "data_words": words.counts(dataset),
             "skipped": dataset["skipped"],
             "channel_words": words.channel(dataset),
+            "sections": self.sections,
         }
 
 
@@ -93,9 +95,9 @@ def text(content: Content) -> str:
     told = content.described()
     parts = ["# %s" % markdown.escaped(content.title), markdown.escaped(told["lead"])]
     for name in SECTIONS:
-        if name in OPTIONAL and not content.tables[name].rows:
-            continue
-        for table in content.named(name):
+        if name == "data":
+            parts += _sections(content)
+        for table in (one for one in content.named(name) if one.rows):
             parts += ["## %s" % table.title, *_before(name, told), markdown.table(table)]
         parts += _after(name, content, told)
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -119,8 +121,22 @@ def _after(name: str, content: Content, told: Dict[str, Any]) -> List[str]:
         return [markdown.image(one) for one in content.confusions]
     if name == "latency":
         trainings = ["- %s" % markdown.escaped(one) for one in told["trainings"]]
-        return ["## Training", "\n".join(trainings), *(markdown.image(one) for one in content.curves)]
+        return [
+            *(["## Training", "\n".join(trainings)] if trainings else []),
+            *(markdown.image(one) for one in content.curves),
+        ]
     return [_samples(content)] if name == "data" else []
+
+
+def _sections(content: Content) -> List[str]:
+    """Write what stages show by themselves."""
+    parts = []
+    for one in content.sections:
+        parts += ["## %s" % markdown.escaped(one.title), "`%s`" % one.label, *map(markdown.escaped, one.text)]
+        for table in one.tables:
+            parts += ["### %s" % markdown.escaped(table.title), markdown.table(table)]
+        parts += ["![%s](figures/%s)" % (markdown.escaped(shown.caption), shown.name) for shown in one.pictures]
+    return parts
 
 
 def _samples(content: Content) -> str:

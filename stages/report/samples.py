@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, List, Tuple
 
 import matplotlib as mpl
 import numpy as np
@@ -19,6 +19,7 @@ from stages.images import ImageSet
 
 if TYPE_CHECKING:
     from stages.contract import Step
+    from stages.report.gather import Artifact
 
 CHANNEL = 2  # view w, the collection view, of neutrino events
 LARGEST = 224  # pixels; larger images are shown smaller
@@ -45,10 +46,12 @@ class Sample:
         return _uri(self.colours)
 
 
-def draw(step: Step, size: Sequence[int], count: int) -> List[Tuple[str, List[Sample]]]:
-    """Draw `count` evenly spaced test images of each class, of the first `MOST_CLASSES` classes."""
+def draw(step: Step, dataset: Artifact, count: int) -> List[Tuple[str, List[Sample]]]:
+    """Draw `count` evenly spaced test images of each class, of the first `MOST_CLASSES`; data may be no images."""
+    if not (dataset.folder / "images.csv").is_file():
+        return []
     images = ImageSet.read(step)
-    edge = min(LARGEST, max(size))
+    edge = min(LARGEST, max(dataset.read_json("dataset.json")["size"]))
     rows = images.rows("test")
     drawn = []
     for label, name in enumerate(images.classes[:MOST_CLASSES]):

@@ -37,6 +37,7 @@ SPEC = Spec(
                 "check": Input(stage="check", gather=True),
                 "compile": Input(stage="compile", gather=True),
                 "benchmark": Input(stage="benchmark", gather=True),
+                "reported": Input(gather=True),
             },
         ),
     ),

@@ -19,21 +19,20 @@ FOLDER = "The images are the user's own; they entered by the digest of their con
 
 
 def data(dataset: Artifact) -> str:
-    """Say in one sentence what the images are."""
-    return SIMULATED if dataset.read_json("dataset.json")["source"] == "simulate" else FOLDER
+    """Say in one sentence what the data are: sources of their own say it in `dataset.json`."""
+    told = dataset.read_json("dataset.json")
+    return {"simulate": SIMULATED, "folder": FOLDER}.get(told["source"]) or str(told["about"])
 
 
 def counts(dataset: Dict[str, Any]) -> str:
-    """Say how many images of which size there are."""
-    height, width = dataset["size"]
+    """Say how many images of which size, or other examples, there are."""
     splits = sorted(dataset["splits"].items(), key=lambda item: (item[0] != "train", item[0]))
     totals = ", ".join(f"{sum(classes.values()):,} {split}" for split, classes in splits)
-    return "%d classes, images of %d x %d pixels with three 8-bit channels: %s." % (
-        len(dataset["classes"]),
-        width,
-        height,
-        totals,
-    )
+    form = ""
+    if dataset["size"] is not None:
+        height, width = dataset["size"]
+        form = ", images of %d x %d pixels with three 8-bit channels" % (width, height)
+    return "%d classes%s: %s." % (len(dataset["classes"]), form, totals)
 
 
 def channel(dataset: Dict[str, Any]) -> str:

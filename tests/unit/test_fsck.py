@@ -202,7 +202,7 @@ def test_progress_counts_all_bytes_and_many_faults_are_cut(store: Store) -> None
         (folder / "record.json").write_text('{"numbers": [], "facts": {}}')
         from artifactfiles import SPEC, parts
 
-        store.publish(folder, key("big"), SPEC, {"label": "big", "key_parts": parts("big")})
+        store.publish(folder, key("big"), SPEC.outputs, {"label": "big", "key_parts": parts("big")})
     assert fsck.examine(store, told.append).size_bytes == 30 * (1 << 17) + 2
     assert {notice.kind for notice in told} == {Kind.PROGRESS}
     assert (told[-1].done, told[-1].total, told[-1].unit) == (4, 4, "MiB")

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes import FakeEngine, write_record
+from fakes import FakeEngine, declared, write_record
 from test_file_commands import document
 
 from coralline import catalogue, session
-from coralline.catalogue import specs
 from coralline.commands import requests as commands
 from coralline.engines.base import Job, Outcome
 from coralline.tasks.options import REQUEST
@@ -25,7 +24,7 @@ SMALLEST = {"json": b"{}\n", "csv": b"a,b\n1,2\n", "hdf5": b"\x89HDF\r\n\x1a\n" 
 
 
 def make(job: Job) -> Outcome:
-    for output in specs()[job.stage].outputs:
+    for output in declared(job):
         place = job.out / output.path
         if output.kind == "tflite":
             shutil.copy(FIXTURES / "gabor_64x64_p4.tflite", place)

@@ -332,7 +332,7 @@ def test_what_was_made_while_its_input_was_replaced_is_refused(house: House, how
             else:
                 (folder / "out.json").write_text('"other"')
                 (folder / "record.json").write_text('{"numbers": [], "facts": {}}')
-                house.store.publish(folder, first, house.specs["first"], found.record)
+                house.store.publish(folder, first, house.specs["first"].outputs, found.record)
         return ended
 
     house.engine.behaviours = {"second": replaced_meanwhile}

@@ -39,7 +39,7 @@ def publish(store: Store, key: str = KEY, content: str = "{}") -> None:
     with store.building(key, lambda: None, never) as folder:
         assert folder is not None
         fill(folder, content)
-        store.publish(folder, key, SPEC, {"label": "thing"})
+        store.publish(folder, key, SPEC.outputs, {"label": "thing"})
 
 
 def test_what_is_published_is_found_with_its_record(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_broken_output_is_never_published(tmp_path: Path, spoil: object) -> No
         fill(folder)
         spoil(folder)  # type: ignore[operator]
         with pytest.raises(ArtifactError):
-            store.publish(folder, KEY, SPEC, {})
+            store.publish(folder, KEY, SPEC.outputs, {})
     assert store.find(KEY) is None
     assert not any((tmp_path / "building").iterdir())
 
