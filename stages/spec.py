@@ -86,7 +86,8 @@ class Spec:
     `{model}` and the like stand for the step's parameters, with `-` read as `_`. `cores` is `all` or `one`; `measures`
     means that results belong to this host alone and that nothing else may run meanwhile; `resumable` gives `/partial`.
     An `asked` stage answers a question of its own and is drawn only when the request names it. A request for this stage
-    alone has the recipes in `default_recipes`, where there are any, unless the user names others. The outputs of a
+    alone has the recipes in `default_recipes`, where there are any, unless the user names others, and means the models in
+    `all_models`, where there are any, by `all`. The outputs of a
     `reported` stage hold a `section.json`, which the report shows without knowing the stage (`stages/section.py`).
     """
 
@@ -103,3 +104,4 @@ class Spec:
     asked: bool = False
     reported: bool = False
     default_recipes: Tuple[str, ...] = ()
+    all_models: Tuple[str, ...] = ()

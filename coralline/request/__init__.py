@@ -111,8 +111,9 @@ def make(
 
 
 def _models(words: str, only: str | None, source: str) -> tuple[str, ...]:
-    """Read the models; `all` is every one that can learn from the data."""
+    """Read the models; `all` is every one that can learn from the data, unless the stage says which it means."""
     if not words and only and names.is_modelless(only):
         return ()
-    known = sources.suited(source) if words == "all" else list(catalogue.models())
-    return names.several(words, known, "model")
+    if words == "all":
+        return names.all_models(only) or tuple(sources.suited(source))
+    return names.several(words, list(catalogue.models()), "model")

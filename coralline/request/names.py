@@ -47,6 +47,11 @@ def default_recipes(only: str | None) -> tuple[str, ...]:
     return wanted or tuple(name for name, recipe in catalogue.recipes().items() if recipe.default)
 
 
+def all_models(only: str | None) -> tuple[str, ...]:
+    """Return what the stage means by all models which alone is wanted; nothing where it does not say."""
+    return catalogue.specs()[only].all_models if only else ()
+
+
 def find_parameter(dotted: str, where: str) -> Parameter:
     """Find the parameter that `stage.name` or `stage.model.name` means."""
     stage, _, rest = dotted.partition(".")

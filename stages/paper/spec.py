@@ -23,5 +23,6 @@ SPEC = Spec(
     outputs=(Output("paper.html", "html"), Output("paper.md", "text"), Output("paper.json", "json")),
     parameters=ENERGY,
     default_recipes=("float32", "float16", "dynamic", "ptq-int8-stock", "ptq-int8", "qat-int8", "qat-int8-paper"),
+    all_models=("densenet169", "efficientnetv2b0", "inceptionv3", "resnet50v2"),  # those that the paper has
     asked=True,
 )

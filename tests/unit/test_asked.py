@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from coralline import graph, request
+from coralline import catalogue, graph, request
 from coralline.catalogue import specs
+from stages.models import Model
 
 NEEDED = [
     "dataset",
@@ -31,6 +32,14 @@ def test_a_stage_may_ask_for_recipes_of_its_own_and_the_user_for_others() -> Non
     assert request.make(model="inceptionv3", only="paper", recipes="float32").recipes == ("float32",)
     usual = request.make(model="inceptionv3").recipes
     assert request.make(model="inceptionv3", only="parity").recipes == usual != specs()["paper"].default_recipes
+
+
+def test_by_all_models_a_stage_may_mean_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = catalogue.models()
+    monkeypatch.setattr(catalogue, "models", lambda: {**models, "another": Model("another", "Another", 32)})
+    assert request.make(model="all", only="paper").models == specs()["paper"].all_models
+    assert "another" in request.make(model="all").models
+    assert request.make(model="another", only="paper").models == ("another",)
 
 
 def test_the_paper_gathers_everything_that_its_recipes_make() -> None:

@@ -83,6 +83,10 @@ def test_every_published_table_is_complete() -> None:
     assert told.value("energy", "inceptionv3", "GPU") == Value(2.123 * 300, 0.062 * 300)
 
 
+def test_by_all_models_the_published_are_meant() -> None:
+    assert set(SPEC.all_models) == set(published.read().paper["models"])
+
+
 def test_every_published_column_has_a_place_and_every_place_a_recipe_that_is_made() -> None:
     told = published.read()
     assert list(places.ACCURACY) == told.columns("accuracy")
