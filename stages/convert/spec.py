@@ -95,5 +95,5 @@ SPEC = Spec(
             when=SEARCHED,
         ),
     ),
-    code=("stages/models/{model}.py", "stages/convert/recipes/{recipe}.py"),
+    code=("stages/models/{model}.py", "stages/tasks/{task}.py", "stages/convert/recipes/{recipe}.py"),
 )

@@ -25,8 +25,8 @@ class Device:
 
     `energies` is the symmetric 2 x 2 matrix of charging energies and the mutual one, meV. A gate adds `lever`[dot,
     gate] electrons to a dot over the whole scan (lever arm and cross-capacitance over the charging energy) to the
-    `corner` that it begins with. `steps` is what an electron on each dot takes from the sensor's signal, `slope` what
-    each gate adds to it over the scan; noise is in the same unit.
+    `corner` that it begins with. `steps` is what an electron on each dot takes from the signal of the sensor, which
+    is nearer to the first; `slope` what each gate adds to it over the scan; noise is in the same unit.
     """
 
     energies: Floats
@@ -55,7 +55,7 @@ def draw(rng: np.random.Generator, noise: float = 1.0) -> Device:
         lever=np.array([[spans[0], crosses[0] * spans[0]], [crosses[1] * spans[1], spans[1]]]),
         corner=np.array([_one(rng, "electrons_at_corner") for _ in range(2)]),
         temperature_k=_one(rng, "electron_temperature_k"),
-        steps=np.array([_one(rng, "sensor_step") for _ in range(2)]),
+        steps=np.array([_one(rng, "near_step"), _one(rng, "far_step")]),
         slope=np.array([_one(rng, "sensor_slope") for _ in range(2)]),
         white_noise=noise * _one(rng, "white_noise"),
         flicker_noise=noise * _one(rng, "flicker_noise"),
