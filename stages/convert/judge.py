@@ -79,7 +79,7 @@ def judging_rows(source: Source, images: ImageSet) -> List[Row]:
 
 
 def predict(content: bytes, pixels: NDArray[np.uint8], threads: int) -> NDArray[np.float64]:
-    """Compute answers, [image, class] or [image, row, column, 1], by TensorFlow's interpreter: XNNPACK where it can, one image at a time."""
+    """Compute answers, [image, ...], by TensorFlow's interpreter: XNNPACK where it can, one image at a time."""
     local = threading.local()
 
     def task(first: int) -> NDArray[np.float64]:

@@ -18,9 +18,9 @@ SPLITS = ("train", "test")
 VIEWS = ("u", "v", "w")
 COLLECTION = VIEWS.index("w")  # the view whose charge is read best: masks are of it
 ABOUT = (
-    "The images are neutrino events in liquid argon, simulated by Coralline's own generator, and no measurement; a mask "
-    "says of each pixel of the collection view w whether the particle that left most of its charge makes a track or a "
-    "shower."
+    "The images are neutrino events in liquid argon, simulated by Coralline's own generator, and no measurement; a "
+    "mask says of each pixel of the collection view w whether the particle that left most of its charge makes a track "
+    "or a shower."
 )
 
 

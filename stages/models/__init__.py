@@ -1,8 +1,8 @@
 """The networks: one file each, found by name; a new model is a new file here and nothing else.
 
 A model file holds `MODEL`, pure data that both sides read, and, for a network of Keras layers, `build(size, classes)`,
-which imports TensorFlow and returns an untrained Keras model with inputs in [0, 1] and outputs in [0, 1]: softmax for classification, a sigmoid
-for each pixel for segmentation.
+which imports TensorFlow and returns an untrained Keras model with inputs and outputs in [0, 1]: a softmax for
+classification, a sigmoid for each pixel for segmentation.
 """
 
 from __future__ import annotations

@@ -8,12 +8,13 @@ and do not know which tasks there are. Nothing here needs TensorFlow, but for wh
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Protocol, Sequence, Tuple
 
 from stages.models import load_models
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from stages.contract import Step

@@ -6,7 +6,7 @@ An interval comes from drawing images anew and not pixels: pixels of one image a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Tuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ RESAMPLES = 2000
 SEED = 20260101
 LEVEL = 0.95
 CHUNK_ELEMENTS = 4_000_000  # resampled images in memory at a time
+FEWEST = 2  # images that are needed for an interval
 FIELDS = ("found", "missed", "false", "rest")  # sought and found, sought only, found only, neither
 
 
@@ -64,12 +65,23 @@ class Counts:
 def _scores(sums: NDArray[np.int64]) -> NDArray[np.float64]:
     """Compute IoU, recall of what is sought and of the rest, precision and pixel accuracy, [score, ...].
 
-    `sums` is [..., field]. What has no pixel at all is right: nothing was sought, and nothing found.
+    `sums` is [..., field]. What has no pixel at all is right: nothing was sought, and nothing found. Nothing found
+    where something is sought has a precision of 0.
     """
     found, missed, false, rest = np.moveaxis(sums.astype(np.float64), -1, 0)
-    parts = (found, found, rest, found, found + rest)
-    wholes = (found + missed + false, found + missed, rest + false, found + false, found + missed + false + rest)
-    return np.stack([np.divide(part, all_, out=np.ones_like(part), where=all_ > 0) for part, all_ in zip(parts, wholes)])
+    return np.stack(
+        [
+            _share(found, found + missed + false),
+            _share(found, found + missed),
+            _share(rest, rest + false),
+            np.where((found + false == 0) & (missed > 0), 0.0, _share(found, found + false)),
+            _share(found + rest, found + missed + false + rest),
+        ]
+    )
+
+
+def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.ones_like(part), where=whole > 0)
 
 
 @dataclass(frozen=True)
@@ -92,15 +104,18 @@ class PixelScores:
 
     @property
     def intervals(self) -> Dict[str, Tuple[float, float]]:
-        """Give the interval of each score."""
-        low, high = _intervals(self.counts)
+        """Give the interval of each score; none for a single image."""
+        images = self.counts.by_image
+        if len(images) < FEWEST:
+            return {}
+        low, high = _interval(lambda drawn: _scores(images[drawn].sum(axis=-2)), len(images))
         return {name: (float(a), float(b)) for name, a, b in zip(self.names, low, high)}
 
     def numbers(self) -> List[Dict[str, Any]]:
         """Give the numbers of the record."""
         intervals = self.intervals
         return [
-            number(name, value, "1", n=self.counts.images, interval=intervals[name])
+            number(name, value, "1", n=self.counts.images, interval=intervals.get(name))
             for name, value in self.values.items()
         ]
 
@@ -115,7 +130,13 @@ class PixelScores:
             "pixels": dict(zip(FIELDS, self.counts.by_image.sum(axis=0).tolist())),
             **self.values,
             "intervals": {name: list(interval) for name, interval in self.intervals.items()},
-            "bootstrap": {"over": "images", "resamples": RESAMPLES, "seed": SEED, "level": LEVEL, "method": "percentile"},
+            "bootstrap": {
+                "over": "images",
+                "resamples": RESAMPLES,
+                "seed": SEED,
+                "level": LEVEL,
+                "method": "percentile",
+            },
         }
 
 
@@ -146,19 +167,30 @@ class PixelTest:
         return "".join("%-24s %.4f\n" % (name, value) for name, value in values.items())
 
 
-def _intervals(counts: Counts) -> Tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Percentile bootstrap over images."""
+def iou_difference(before: Counts, after: Counts) -> Tuple[float, Tuple[float, float]]:
+    """Return the IoU of `after` less that of `before`, of the same images, with the interval of the difference."""
+
+    def difference(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+        ones, others = (_scores(one.by_image[drawn].sum(axis=-2))[0] for one in (after, before))
+        return ones - others
+
+    low, high = _interval(difference, before.images)
+    return after.iou - before.iou, (float(low), float(high))
+
+
+def _interval(score: Callable[[NDArray[np.int64]], NDArray[np.float64]], images: int) -> Tuple[Any, Any]:
+    """Percentile bootstrap of a score of images, which are given by their places, [resample, image]."""
     from scipy.stats import bootstrap
 
     def statistic(drawn: NDArray[np.int64], axis: int = -1) -> NDArray[np.float64]:
         del axis  # scipy asks for it; resamples always lie along the last one
-        return _scores(counts.by_image[drawn].sum(axis=-2))
+        return score(drawn)
 
     found = bootstrap(
-        (np.arange(counts.images),),
+        (np.arange(images),),
         statistic,
         n_resamples=RESAMPLES,
-        batch=max(1, CHUNK_ELEMENTS // (len(FIELDS) * counts.images)),
+        batch=max(1, CHUNK_ELEMENTS // (len(FIELDS) * images)),
         vectorized=True,
         confidence_level=LEVEL,
         method="percentile",

@@ -89,9 +89,7 @@ class Segmentation:
         np.save(out / "masks.npy", np.packbits(_found(outputs), axis=1))
 
     def _counts(self, rows: Sequence[Row], outputs: NDArray[np.float32], size: int) -> Counts:
-        counted = [
-            Counts.of(self.truth(row, size).ravel() > 0, found) for row, found in zip(rows, _found(outputs))
-        ]
+        counted = [Counts.of(self.truth(row, size).ravel() > 0, found) for row, found in zip(rows, _found(outputs))]
         return Counts.together(counted)
 
 

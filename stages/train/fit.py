@@ -14,8 +14,8 @@ from stages.train.schedule import Schedule
 
 if TYPE_CHECKING:
     from stages.contract import Step
-    from stages.train.loggers import Loggers
     from stages.tasks import Task
+    from stages.train.loggers import Loggers
     from stages.train.settings import Settings
     from stages.train.stream import Stream
 

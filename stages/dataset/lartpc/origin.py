@@ -32,7 +32,7 @@ ORIGINS = ("none", "track", "shower")
 
 @jit
 def origin_of(p: Particle) -> int:
-    """Say what a particle draws: electrons and positrons a shower (delta rays and Michel electrons too), others a track."""
+    """Say what a particle draws: electrons and positrons a shower, also as delta rays, all others a track."""
     return SHOWER if p[KIND] == ELECTRON or p[KIND] == POSITRON else TRACK
 
 
@@ -58,5 +58,5 @@ def forget(charge: FloatArray, view: int, row: int, column: int) -> None:
 
 
 def mask(charge: FloatArray, image: npt.NDArray[np.uint8], view: int) -> npt.NDArray[np.uint8]:
-    """Return the origin of each pixel of a view, [row, column]: 0 where the image shows nothing, or nothing but noise."""
+    """Return the origin of each pixel of a view, [row, column]: 0 where the image shows nothing but noise."""
     return np.where(image[:, :, view] > 0, charge[ORIGIN + view], NONE).astype(np.uint8)

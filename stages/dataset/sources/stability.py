@@ -1,4 +1,4 @@
-"""Simulated charge-stability diagrams of a double quantum dot with the truth of each pixel: a transition line or not."""
+"""Simulated charge-stability diagrams of a double quantum dot with the truth: transition lines."""
 
 from __future__ import annotations
 

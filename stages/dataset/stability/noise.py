@@ -1,9 +1,13 @@
-"""Noise of a charge sensor that scans a diagram line by line: white, and one whose power falls as one over frequency."""
+"""Noise of a charge sensor that scans a diagram line by line: white, and 1/f, whose power falls with frequency."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def white(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
