@@ -25,7 +25,7 @@ DECODED_AHEAD = 8  # images for each worker in one task: long enough to hide the
 
 
 def predict(step: Step, runtime: Runtime, images: ImageSet, rows: Sequence[Row]) -> Tuple[Probabilities, int]:
-    """Compute the probabilities for each row, [image, class or pixel]; also how many an earlier, dead attempt had made."""
+    """Compute the probabilities for each row, [image, class or pixel]; also how many a dead attempt had made."""
     kept = Kept(step.partial, len(rows))
     progress = Progress(step, len(rows), "image", "accuracy")
     progress.advance(kept.count)

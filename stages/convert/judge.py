@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import tensorflow as tf
@@ -37,7 +37,7 @@ class Judge:
     def __init__(
         self,
         pixels: NDArray[np.uint8],
-        truths: Sequence[Any],
+        truths: Union[Sequence[Any], NDArray[Any]],
         flatbuffer: bytes,
         threads: int,
         *,

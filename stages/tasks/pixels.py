@@ -81,7 +81,8 @@ def _scores(sums: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.ones_like(part), where=whole > 0)
+    found: NDArray[np.float64] = np.divide(part, whole, out=np.ones_like(part), where=whole > 0)
+    return found
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,8 @@ def iou_difference(before: Counts, after: Counts) -> Tuple[float, Tuple[float, f
 
     def difference(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
         ones, others = (_scores(one.by_image[drawn].sum(axis=-2))[0] for one in (after, before))
-        return ones - others
+        apart: NDArray[np.float64] = ones - others
+        return apart
 
     low, high = _interval(difference, before.images)
     return after.iou - before.iou, (float(low), float(high))

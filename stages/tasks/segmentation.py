@@ -49,7 +49,8 @@ class Segmentation:
 
     def truth(self, row: Row, size: int) -> NDArray[np.float32]:
         """Give the mask of what is sought."""
-        return (self.masks.load(row, size) == self.masks.value).astype(np.float32)[..., np.newaxis]
+        found: NDArray[np.float32] = (self.masks.load(row, size) == self.masks.value).astype(np.float32)
+        return found[..., np.newaxis]
 
     def truth_like(self, size: int) -> Tuple[Tuple[int, ...], str]:
         """Give shape and type of a mask."""
@@ -136,4 +137,5 @@ def _expected_iou(probabilities: NDArray[Any], found: NDArray[np.bool_]) -> NDAr
     """Return what the probabilities expect of masks; nothing found where nothing is expected is right."""
     right = (probabilities * found).sum(axis=1, dtype=np.float64)
     union = probabilities.sum(axis=1, dtype=np.float64) + found.sum(axis=1) - right
-    return np.divide(right, union, out=np.ones_like(right), where=union > 0)
+    expected: NDArray[np.float64] = np.divide(right, union, out=np.ones_like(right), where=union > 0)
+    return expected

@@ -51,7 +51,8 @@ def mean_electrons(device: Device, charge: Tuple[Floats, Floats]) -> Tuple[Float
     weights = np.exp((energies.min(axis=0) - energies) / device.thermal_mev)
     weights /= weights.sum(axis=0)
     first, second = np.array(NEAR, np.float64).T
-    return base[0] + np.tensordot(first, weights, 1), base[1] + np.tensordot(second, weights, 1)
+    means: List[Floats] = [one + np.einsum("s,s...->...", near, weights) for one, near in zip(base, (first, second))]
+    return means[0], means[1]
 
 
 def line_pixels(device: Device, size: int) -> NDArray[np.bool_]:

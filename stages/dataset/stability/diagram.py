@@ -33,7 +33,8 @@ def simulate(
     drawn = device.draw(rng, noise_scale)
     measured = signal(drawn, size)
     measured += drawn.white_noise * noise.white(rng, size) + drawn.flicker_noise * noise.flicker(rng, size)
-    return channels(measured), charge.line_pixels(drawn, size).astype(np.uint8) * LINE, drawn
+    mask = np.where(charge.line_pixels(drawn, size), LINE, NONE).astype(np.uint8)
+    return channels(measured), mask, drawn
 
 
 def signal(drawn: Device, size: int) -> Floats:
@@ -55,4 +56,5 @@ def channels(measured: Floats) -> NDArray[np.uint8]:
 def _spread(values: Floats) -> NDArray[np.uint8]:
     low, high = np.quantile(values, QUANTILES)
     scaled = (values - low) / max(high - low, np.finfo(np.float64).tiny)
-    return np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
+    found: NDArray[np.uint8] = np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
+    return found

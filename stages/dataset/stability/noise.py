@@ -26,4 +26,5 @@ def flicker(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
     spectrum[0] = 0.0
     spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
     values = np.fft.irfft(spectrum, count)
-    return (values / values.std()).reshape(size, size)[::-1]
+    found: NDArray[np.float64] = (values / values.std()).reshape(size, size)[::-1]
+    return found
