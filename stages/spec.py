@@ -63,8 +63,8 @@ class Variant:
 
     `when` is matched against the step's own parameters, `fixed` sets axis parameters. `image` names a folder under
     `docker/`. `needs` names what only some hosts have: `edgetpu`, `gpu`. `recipes` limits the recipe axis to entries
-    of the recipe table with that property, `networks` the model axis to models made of that. `outputs` come on top of
-    the spec's.
+    of the recipe table with that property, `networks` the model axis to models made of that, `models` to those with
+    that property. `outputs` come on top of the spec's.
     """
 
     image: str
@@ -75,6 +75,7 @@ class Variant:
     needs: Optional[str] = None
     recipes: Optional[str] = None
     networks: Tuple[str, ...] = ("keras",)
+    models: Optional[str] = None
     outputs: Tuple[Output, ...] = ()
 
 

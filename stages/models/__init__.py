@@ -20,7 +20,7 @@ class Model:
     `input_size` is the edge of its input in pixels, `smallest_input` the least that its layers allow; both are 0 for a
     network that sees no images. None for `recipes` means every one. `network` is what it is made of: stages say which
     kind they take (`Variant.networks`). `task` is what it learns, `source` the data it learns from unless the user
-    names other.
+    names other. A `tiny` one is also written as C source for microcontrollers.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Model:
     source: str = "simulate"
     metrics: Tuple[str, ...] = ("balanced_accuracy", "accuracy", "macro_f1")
     recipes: Optional[Tuple[str, ...]] = None
+    tiny: bool = False
 
 
 def load_models() -> Dict[str, Model]:

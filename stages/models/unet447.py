@@ -18,6 +18,7 @@ MODEL = Model(
     task="segmentation",
     source="tracks",
     metrics=("iou", "pixel_accuracy"),
+    tiny=True,
     recipes=("float32", "float16", "dynamic", "ptq-int8-stock", "ptq-int8"),
 )
 ENCODER, BOTTLENECK, DECODER = 3, 5, 3
