@@ -116,7 +116,7 @@ def _combinations(request: Request, variant: Variant) -> Iterator[dict[str, str]
         return
     for name in request.models:
         model = catalogue.models()[name]
-        if model.network not in variant.networks:
+        if model.network not in variant.networks or not (variant.models is None or getattr(model, variant.models)):
             continue
         for recipe in _recipes(request, variant, model.recipes):
             yield {"model": name} | ({"recipe": recipe} if recipe else {}) | dict(variant.fixed)

@@ -70,7 +70,7 @@ SPEC = Spec(
             maximum=1024,
         ),
     ),
-    code=("stages/models/{model}.py", "stages/benchmark/{runtime}.py"),
+    code=("stages/models/{model}.py", "stages/tasks/{task}.py", "stages/benchmark/{runtime}.py"),
     cores="all",
     measures=True,
     resumable=True,

@@ -27,9 +27,9 @@ from stages.tflite.model import read_model
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from stages.convert.judge import Score
     from stages.convert.source import Source
     from stages.images import ImageSet, Row
+    from stages.tasks.score import Score
 
 # 4 bits may cost 0.015 of balanced accuracy; a regret of this size is within that as judge.TOLERANCE is within 0.010.
 TOLERANCE = 0.009
@@ -63,13 +63,15 @@ class Narrowing:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.int8, images = _int8(source), source.images()
+        self.int8, task = _int8(source), source.task()
+        images = task.images
         judged = judging_rows(source, images)
         self._rows = draw(source, images, [row.path for row in judged])[: _count(source)]
         self.flatbuffer = float_flatbuffer(rewrite(source.model)[0])
         self.pixels = _pixels(source, images, self._rows)
-        labels = [row.label for row in judged]
-        self.judge = Judge(_pixels(source, images, judged), labels, self.flatbuffer, source.step.threads)
+        truths = [task.truth(row, source.input_size) for row in judged]
+        pixels = _pixels(source, images, judged)
+        self.judge = Judge(pixels, truths, self.flatbuffer, source.step.threads, compare=task.compare)
         self.places = narrowable(read_model(self.int8))
 
     def converted(self, places: Sequence[int], plan: Optional[Dict[str, Any]] = None) -> Converted:

@@ -142,5 +142,5 @@ SPEC = Spec(
             when=PLANNED,
         ),
     ),
-    code=("stages/models/{model}.py", "stages/convert/recipes/{recipe}.py"),
+    code=("stages/models/{model}.py", "stages/tasks/{task}.py", "stages/convert/recipes/{recipe}.py"),
 )

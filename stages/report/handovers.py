@@ -73,7 +73,7 @@ def handovers(gathered: Gathered) -> Table:
 
 
 def compare(before: Artifact, after: Artifact) -> Optional[Pair]:
-    """Compare two benchmarks; None when they are not of the same images."""
+    """Compare two benchmarks; None when they are not of the same images, or do not name classes."""
     old, new = _read(before), _read(after)
     if not old or old.keys() != new.keys():
         return None
@@ -120,4 +120,5 @@ def _name(artifact: Artifact) -> str:
 
 def _read(artifact: Artifact) -> Dict[str, List[str]]:
     """Read label and predicted class of each image."""
-    return {row["path"]: [row["label"], row["predicted"]] for row in artifact.read_csv("predictions.csv")}
+    rows = artifact.read_csv("predictions.csv")
+    return {row["path"]: [row["label"], row["predicted"]] for row in rows if "predicted" in row}

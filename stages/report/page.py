@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 SECTIONS = (
     "headline",
     "accuracy",
+    "segmentation",
     "handovers",
     "quantisation",
     "activations",
@@ -46,6 +47,7 @@ class Content:
     samples: List[Tuple[str, List[Sample]]]
     sections: List[Shown]
     plans: List[str]
+    answered: Optional[str] = None  # by which step the samples' pixels were found
 
     @property
     def title(self) -> str:
@@ -92,6 +94,7 @@ def html(content: Content) -> str:
         confusions=content.confusions,
         curves=content.curves,
         sample_images=content.samples,
+        answered=content.answered,
     )
 
 
@@ -149,6 +152,10 @@ def _sections(content: Content) -> List[str]:
 def _samples(content: Content) -> str:
     lines = []
     for name, samples in content.samples:
-        shown = " ".join("![%s](figures/%s-channel.png)" % (markdown.escaped(one.path), one.name) for one in samples)
+        shown = " ".join(
+            "![%s](figures/%s-%s.png)" % (markdown.escaped(one.path), one.name, kind)
+            for one in samples
+            for kind in (("channel",) if one.answer is None else ("channel", "answer"))
+        )
         lines.append("%s: %s" % (markdown.escaped(name), shown))
     return "\n\n".join(lines)

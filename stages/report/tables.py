@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional
 from stages.report.evaluated import evaluated, metric, runtime_cell
 from stages.report.gather import KERAS, LITERT
 from stages.report.hosts import hosts
+from stages.report.metric import first_of, first_title
 from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, measured, predicted, word
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ def headline(gathered: Gathered) -> Table:
     places = [(model, recipe) for model in gathered.models for recipe in gathered.recipes(model)]
     cpus = _hosts(gathered, [Where(model, recipe, _cpu(gathered, model, recipe)) for model, recipe in places])
     tpus = _hosts(gathered, [Where(model, recipe, EDGE_TPU) for model, recipe in places])
-    files = ["balanced accuracy", "size, KB", "saved, %", "ratio", *medians(cpus)]
-    compiled = ["size, KB", "balanced accuracy", *medians(tpus)]
+    first = first_title(gathered)
+    files = [first, "size, KB", "saved, %", "ratio", *medians(cpus)]
+    compiled = ["size, KB", first, *medians(tpus)]
     table = Table(
         "headline",
         "Results",
@@ -60,12 +62,12 @@ def headline(gathered: Gathered) -> Table:
             [
                 word(model),
                 _recipe(recipe, on_cpu),
-                _of_benchmark(table, gathered, on_cpu, "balanced_accuracy", FRACTION),
+                _of_benchmark(table, gathered, on_cpu, first_of(model), FRACTION),
                 size,
                 *_against_float32(gathered, model, recipe),
                 *by_host(_of_benchmark(table, gathered, on_cpu, "latency_p50_ms", MILLISECONDS), cpus),
                 _compiled_size(table, gathered, model, recipe),
-                _of_benchmark(table, gathered, on_tpu, "balanced_accuracy", FRACTION),
+                _of_benchmark(table, gathered, on_tpu, first_of(model), FRACTION),
                 *by_host(_on_tpu(table, gathered, on_tpu), tpus),
             ]
         )
@@ -81,7 +83,7 @@ def accuracy(gathered: Gathered) -> Table:
     table = Table(
         "accuracy", "Accuracy", ["model", "recipe", "runtime", *titles, "images", "agrees with Keras, %"], words=3
     )
-    for artifact in evaluated(gathered):
+    for artifact in (one for one in evaluated(gathered) if one.number(metric(one, "balanced_accuracy"))):
         table.rows.append(
             [
                 word(artifact.axis("model")),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, List, Sequence
 
-import numpy as np
-
 from stages.contract import InputError, Step, run, write_json
 from stages.images import ImageSet, stratified
 
@@ -30,12 +28,11 @@ def main(step: Step) -> None:
     from stages.trained import load_trained
 
     source = Source.read(step, load_trained)
-    images = source.images()
-    rows = validation(source, images, step.parameters["images"])
+    task = source.task()
+    rows = validation(source, task.images, step.parameters["images"])
     model, _ = rewrite(source.model)  # as full int8 has it, so that the layers are those of its file
     flatbuffer = float_flatbuffer(model)
-    pixels = np.stack([images.load(row, source.input_size) for row in rows])
-    measure = Measure(pixels, [row.label for row in rows], source.classes, flatbuffer, step.threads)
+    measure = Measure(task, rows, source.input_size, flatbuffer, step.threads)
     widths = sorted(set(step.parameters["bits"]), reverse=True)
     found = layers(flatbuffer)
     measured = measure_all(step, measure, Rounder(flatbuffer), found, widths)
@@ -44,9 +41,10 @@ def main(step: Step) -> None:
         "version": VERSION,
         "model": source.name,
         "images": len(rows),
-        "float32": measure.reference(),
+        "metric": measure.reference["metric"],
+        "float32": {"score": measure.reference["value"], "interval": measure.reference["interval"]},
         "layers": [document(layer, of_layer) for layer, of_layer in zip(found, measured)],
-        "rankings": rankings(measured, measure.reference()["balanced_accuracy"]),
+        "rankings": rankings(measured, measure.reference["value"]),
     }
     write_json(step.out / "sensitivity.json", told)
     show(step.out, told)
@@ -83,7 +81,7 @@ def rankings(measured: Sequence[Sequence[Measured]], score: float) -> List[Dict[
 
     told = []
     for of_width in zip(*measured):
-        lost = [score - one.balanced_accuracy for one in of_width]
+        lost = [score - one.score for one in of_width]
         apart = [one.divergence for one in of_width]
         alike = len(set(lost)) < 2 or len(set(apart)) < 2
         agreement = None if alike else round(float(spearmanr(apart, lost).statistic), 6)

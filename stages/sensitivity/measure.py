@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence,
 import numpy as np
 from scipy.special import rel_entr
 
-from stages.accuracy import evaluate
 from stages.convert.judge import predict
 from stages.progress import Progress
 
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.contract import Step
+    from stages.images import Row
     from stages.sensitivity.layers import Layer, Rounder
+    from stages.tasks import Task
 
 KEPT = "measured.jsonl"
 TINY = 1e-12  # what a probability of zero may have been: these are of float networks
@@ -31,13 +32,12 @@ TINY = 1e-12  # what a probability of zero may have been: these are of float net
 
 @dataclass(frozen=True)
 class Measured:
-    """One layer at one width: score with 95 % interval, mean KL(float || changed) in nats, share of equal answers."""
+    """One layer at one width: score with its 95 % interval, and mean KL(float || changed) in nats."""
 
     bits: int
-    balanced_accuracy: float
+    score: float
     interval: Tuple[float, float]
     divergence: float
-    agreement: float
     weight_bytes: int
 
     def document(self) -> Dict[str, Any]:
@@ -48,38 +48,31 @@ class Measured:
 class Measure:
     """The images, decoded once, and what the float network says of them."""
 
-    def __init__(
-        self, pixels: NDArray[np.uint8], labels: Sequence[int], classes: Sequence[str], flatbuffer: bytes, threads: int
-    ) -> None:
-        self._pixels, self._labels, self._classes, self._threads = pixels, labels, classes, threads
-        self._float = predict(flatbuffer, pixels, threads)
-
-    def reference(self) -> Dict[str, Any]:
-        """Score the float network on the same images."""
-        score, interval = self._scored(self._float)
-        return {"balanced_accuracy": score, "interval": list(interval)}
+    def __init__(self, task: Task, rows: Sequence[Row], size: int, flatbuffer: bytes, threads: int) -> None:
+        self._task, self._rows, self._size, self._threads = task, rows, size, threads
+        self._pixels = np.stack([task.images.load(row, size) for row in rows])
+        self._float = predict(flatbuffer, self._pixels, threads)
+        self.reference = self._scored(self._float)
 
     def of(self, content: bytes, bits: int, weight_bytes: int) -> Measured:
         """Compare a changed file with the float one."""
         found = predict(content, self._pixels, self._threads)
-        score, interval = self._scored(found)
-        return Measured(
-            bits=bits,
-            balanced_accuracy=score,
-            interval=interval,
-            divergence=round(_divergence(self._float, found), 9),
-            agreement=float((found.argmax(axis=1) == self._float.argmax(axis=1)).mean()),
-            weight_bytes=weight_bytes,
-        )
+        score = self._scored(found)
+        low, high = score["interval"]
+        divergence = round(_divergence(self._float, found), 9)
+        return Measured(bits, score["value"], (low, high), divergence, weight_bytes)
 
-    def _scored(self, found: NDArray[np.float64]) -> Tuple[float, Tuple[float, float]]:
-        told = evaluate(self._labels, found.argmax(axis=1).tolist(), self._classes)
-        return told.values["balanced_accuracy"], told.intervals["balanced_accuracy"]
+    def _scored(self, found: NDArray[np.float64]) -> Dict[str, Any]:
+        """Return the score that the task names first."""
+        return self._task.evaluate(self._rows, found.astype(np.float32), self._size).numbers()[0]
 
 
 def _divergence(sure: NDArray[np.float64], said: NDArray[np.float64]) -> float:
-    """Mean of KL(sure || said) over the images, in nats."""
-    return float(rel_entr(np.clip(sure, TINY, 1), np.clip(said, TINY, 1)).sum(axis=1).mean())
+    """Mean of KL(sure || said) over images, and over pixels where each has an answer of its own, in nats."""
+    ours, theirs = (np.clip(one, TINY, 1) for one in (sure, said))
+    if sure.shape[-1] == 1:  # one sigmoid: what is not the one is the other
+        ours, theirs = (np.concatenate([one, np.maximum(TINY, 1 - one)], axis=-1) for one in (ours, theirs))
+    return float(rel_entr(ours, theirs).sum(axis=-1).mean())
 
 
 def measure_all(

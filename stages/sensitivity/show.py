@@ -26,8 +26,8 @@ def show(out: Path, told: Dict[str, Any]) -> None:
     reference = told["float32"]
     text = [
         "Each layer's weights alone were rounded, with a scale for each channel; all else stayed float32.",
-        "%d images that training kept for validation; float32 has %.3f [%.3f, %.3f] balanced accuracy on them."
-        % (told["images"], reference["balanced_accuracy"], *reference["interval"]),
+        "%d images that training kept for validation; float32 has a %s of %.3f [%.3f, %.3f] on them."
+        % (told["images"], told["metric"].replace("_", " "), reference["score"], *reference["interval"]),
     ]
     text += [_ranking(one) for one in told["rankings"]]
     figure = SectionFigure(FIGURE, "KL divergence from float32 with one layer at few bits, in the order of the layers")
@@ -37,8 +37,8 @@ def show(out: Path, told: Dict[str, Any]) -> None:
 def _ranking(one: Dict[str, Any]) -> str:
     """Say whether the smooth measure and the one that counts rank layers alike."""
     if one["spearman"] is None:
-        return "At %d bits no layer changes the score, so KL and accuracy cannot be compared." % one["bits"]
-    return "At %d bits the rankings by KL and by lost accuracy agree to %.2f (Spearman)." % (
+        return "At %d bits no layer changes the score, so KL and score cannot be compared." % one["bits"]
+    return "At %d bits the rankings by KL and by lost score agree to %.2f (Spearman)." % (
         one["bits"],
         one["spearman"],
     )
@@ -48,7 +48,7 @@ def _table(layers: Sequence[Dict[str, Any]]) -> SectionTable:
     """One row for each layer, the most sensitive at the widest width first."""
     widths = [one["bits"] for one in layers[0]["widths"]]
     columns = ["layer", "operator", "weights"]
-    columns += [title % bits for bits in widths for title in ("KL at %d", "accuracy at %d", "bytes at %d")]
+    columns += [title % bits for bits in widths for title in ("KL at %d", "score at %d", "bytes at %d")]
     ordered = sorted(layers, key=lambda layer: -layer["widths"][0]["divergence"])
     rows: List[List[Any]] = [
         [_short(layer["name"]), layer["operator"], layer["weights"], *_cells(layer["widths"])] for layer in ordered
@@ -57,7 +57,7 @@ def _table(layers: Sequence[Dict[str, Any]]) -> SectionTable:
 
 
 def _cells(widths: Sequence[Dict[str, Any]]) -> List[Any]:
-    return [one[name] for one in widths for name in ("divergence", "balanced_accuracy", "weight_bytes")]
+    return [one[name] for one in widths for name in ("divergence", "score", "weight_bytes")]
 
 
 def _short(name: str) -> str:

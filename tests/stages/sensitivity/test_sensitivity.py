@@ -61,7 +61,7 @@ def test_every_layer_is_measured_at_every_width(made: Step, flatbuffer: bytes) -
         assert width["bits"] == 4
         assert width["weight_bytes"] == -(-one["weights"] // 2)
         low, high = width["interval"]
-        assert low <= width["balanced_accuracy"] <= high
+        assert low <= width["score"] <= high
         assert width["divergence"] >= -1e-6
     assert max(one["widths"][0]["divergence"] for one in told["layers"]) > 0
 
@@ -134,13 +134,13 @@ def counting(of: Any, counted: list[int]) -> Any:
 def test_without_a_folder_nothing_is_kept() -> None:
     layer = Layer(3, "a", "CONV_2D", (2, 1, 1, 3))
     kept = Kept(None)
-    kept.add(layer, Measured(4, 0.5, (0.4, 0.6), 0.0, 1.0, 3))
+    kept.add(layer, Measured(4, 0.5, (0.4, 0.6), 0.0, 3))
     assert kept.find(layer, 4) is None
 
 
 def test_the_test_split_decides_nothing(tmp_path: Path, efficientnet: Path, blobs: Path) -> None:
     source = stage_source(step(tmp_path, efficientnet, blobs))
-    rows = stage.validation(source, source.images(), 500)
+    rows = stage.validation(source, source.task().images, 500)
     assert len(rows) == 60
     assert all(row.path.startswith("train/") for row in rows)
 
