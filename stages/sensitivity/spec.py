@@ -31,6 +31,7 @@ SPEC = Spec(
         ),
         Parameter("bits", "ints", (4, 3, 2), "widths that each layer is measured at", minimum=2, maximum=8),
     ),
+    code=("stages/models/{model}.py", "stages/tasks/{task}.py"),
     cores="all",
     resumable=True,
     reported=True,
