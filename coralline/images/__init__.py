@@ -31,6 +31,8 @@ LABEL = "coralline.recipe"
 FAILURE_VALID_S = 3_600.0  # a vendor that did not answer is asked again an hour later
 OWN_AUTHORITIES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 PASSED_ON = ("PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+PINS = {"lock": "requirements.lock", "vendor": "vendor.lock", "debian": "debian.lock"}  # files of an image's folder
+COPIED = re.compile(r"^COPY (?!--from)(.*)$", re.MULTILINE)
 BASE = re.compile(r"^ARG BASE=coralline-base:(\w+)$", re.MULTILINE)
 
 
@@ -82,7 +84,7 @@ class Images:
             "dockerfile": self._digest((self._dockerfile(name), *self._helpers(name))),
             "base": UNMADE if known is None else str(known["identity"]),
         }
-        for part, file in (("lock", "requirements.lock"), ("vendor", "vendor.lock")):
+        for part, file in PINS.items():
             path = self._docker / name / file
             if path.exists():
                 parts[part] = self._digest((path,))
@@ -254,8 +256,10 @@ class Images:
         return own if own.exists() else self._docker / "stage.Dockerfile"
 
     def _helpers(self, name: str) -> tuple[Path, ...]:
-        names = ("fetch.py", "install.sh") if self.is_vendor(name) else ("install.sh",)
-        return tuple(self._docker / helper for helper in names)
+        """Return the files that its Dockerfile copies besides its locks: they decide what it holds, too."""
+        copied = COPIED.findall(self._dockerfile(name).read_text(encoding="utf-8"))
+        files = {word for line in copied for word in line.split()[:-1]} - {"ca.crt*"}
+        return tuple(sorted(self._docker / file for file in files if "$" not in file and not file.endswith(".lock")))
 
     def _failure_recipe(self, name: str) -> str:
         return built.digest_of({part: value for part, value in self.recipe(name).items() if part != "base"})

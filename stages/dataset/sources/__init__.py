@@ -14,6 +14,7 @@ from typing import Dict, Iterable, List, Mapping, Tuple
 from stages.spec import Input, Output, Parameter
 
 IMAGES = Output("images.csv", "csv")  # the index that every source of images writes
+SEED = Parameter("seed", "int", 1, "seed of the generator", minimum=0, maximum=2**32 - 1)  # of every simulation
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stages.dataset.sources import SEED
 from stages.spec import Parameter
 
 
@@ -26,7 +27,7 @@ COUNTS = (
         "shares of cc_numu, cc_nue, nc in the test split",
         minimum=1,
     ),
-    Parameter("seed", "int", 1, "seed of the event generator", minimum=0, maximum=2**32 - 1),
+    SEED,
     Parameter(
         "size",
         "int",

@@ -1,0 +1,155 @@
+"""The files that an evolution leaves: no time and no host in them, so equal evolutions are equal bytes."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.accuracy import Accuracy, evaluate
+from stages.contract import write_json
+from stages.evolve import figures
+from stages.evolve.search import HISTORY
+from stages.lut.file import write_network
+from stages.section import Section, SectionFigure, SectionTable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stages.evolve.baselines import Baseline
+    from stages.evolve.search import State
+    from stages.evolve.settings import Settings
+    from stages.lut.network import Network
+    from stages.waveforms import Waveforms
+
+BINS = 8  # of the delay of the second pulse
+
+
+@dataclass(frozen=True)
+class Row:
+    """A classifier on the test split."""
+
+    name: str
+    size: str
+    accuracy: Accuracy
+
+
+@dataclass(frozen=True)
+class Evolved:
+    """What came of an evolution: the network, what it says of the test split, and the others beside it."""
+
+    settings: Settings
+    network: Network
+    predicted: NDArray[np.int64]
+    state: State
+    validation: float
+    rows: List[Row]
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """How often the network is right on the test split."""
+        return self.rows[0].accuracy
+
+
+def compare(network: Network, predicted: NDArray[np.int64], baselines: Sequence[Baseline], data: Waveforms) -> List[Row]:
+    """Score the network and the baselines on the test split, the network first."""
+    labels = data.test.labels.tolist()
+    told = "%d tables of %d inputs" % (sum(network.layers), network.fan_in)
+    found = [Row("lookup tables", told, evaluate(labels, predicted.tolist(), data.classes))]
+    for one in baselines:
+        scored = evaluate(labels, one.predicted.tolist(), data.classes)
+        found.append(Row(one.name, "%d float weights" % one.weights, scored))
+    commonest = np.full(len(labels), int(np.bincount(data.train.labels).argmax()))
+    found.append(Row("the commoner class", "nothing", evaluate(labels, commonest.tolist(), data.classes)))
+    return found
+
+
+def write(out: Path, evolved: Evolved, data: Waveforms) -> None:
+    """Write every output but the record."""
+    write_network(out, evolved.network)
+    write_json(out / "metrics.json", _metrics(evolved))
+    _table(out / "history.csv", HISTORY, ([entry[name] for name in HISTORY] for entry in evolved.state.history))
+    lines = zip(range(len(data.test)), data.test.labels.tolist(), evolved.predicted.tolist(), data.test.delay_ps.tolist())
+    _table(out / "predictions.csv", ("waveform", "label", "predicted", "delay_ps"), lines)
+    figures.draw_history(out / "figures" / "history.svg", evolved.state.history)
+    figures.draw_delays(out / "figures" / "delays.svg", *_by_delay(evolved.predicted, data))
+    _section(evolved, data).write(out)
+
+
+def _metrics(evolved: Evolved) -> Dict[str, Any]:
+    network = evolved.network
+    return {
+        **evolved.accuracy.document(),
+        "schema": "coralline.evolve",
+        "version": 1,
+        "validation_accuracy": evolved.validation,
+        "network": {
+            "inputs": network.inputs,
+            "layers": list(network.layers),
+            "fan_in": network.fan_in,
+            "asked_layers": list(evolved.settings.layers),
+        },
+        "start": evolved.settings.start,
+        "evaluations": evolved.state.generation * evolved.settings.population,
+        "others": [
+            {"name": row.name, "size": row.size, **{m: row.accuracy.values[m] for m in ("accuracy", "balanced_accuracy")},
+             "interval": list(row.accuracy.intervals["accuracy"])}
+            for row in evolved.rows[1:]
+        ],
+    }  # fmt: skip
+
+
+def _by_delay(predicted: NDArray[np.int64], data: Waveforms) -> Tuple[List[float], List[float], List[int]]:
+    """Share of double pulses that are found, in bins of the delay: edges in ns, shares, counts."""
+    double = data.test.labels == 1
+    delay = data.test.delay_ps[double] / 1000
+    edges = np.linspace(float(delay.min()), float(delay.max()), BINS + 1)
+    place = np.clip(np.searchsorted(edges, delay, side="right") - 1, 0, BINS - 1)
+    size = np.bincount(place, minlength=BINS)
+    right = np.bincount(place, weights=predicted[double] == 1, minlength=BINS)
+    return edges.tolist(), (right / np.maximum(1, size)).tolist(), size.tolist()
+
+
+def _section(evolved: Evolved, data: Waveforms) -> Section:
+    network, settings = evolved.network, evolved.settings
+    asked = ", ".join(map(str, settings.layers))
+    start = "tables trained by gradient" if settings.start == "gradient" else "wires drawn at random"
+    return Section(
+        title="A network of lookup tables",
+        text=[
+            "%d comparators and %d tables of %d inputs in %d layers answer whether a waveform holds one pulse or two;"
+            " %s tables were asked for, those without a way to the answer are left out."
+            % (network.inputs, sum(network.layers), network.fan_in, len(network.layers), asked),
+            "It was found from %s by a genetic algorithm in %s evaluations. The share right is %.4f on the validation"
+            " part, which chose it, and %.4f on the test split, which nothing was chosen on."
+            % (start, f"{evolved.state.generation * settings.population:,}", evolved.validation,
+               evolved.accuracy.values["accuracy"]),
+        ],
+        tables=[
+            SectionTable(
+                "On the test split",
+                ["classifier", "made of", "accuracy", "from", "to", *("recall %s" % name for name in data.classes)],
+                [
+                    [row.name, row.size, row.accuracy.values["accuracy"], *row.accuracy.intervals["accuracy"],
+                     *(row.accuracy.values["recall_%s" % name] for name in data.classes)]
+                    for row in evolved.rows
+                ],
+                note="Intervals of 95 %% from resampling the %d waveforms. The others see every sample as a number."
+                % len(data.test),
+            )
+        ],
+        figures=[
+            SectionFigure("figures/history.svg", "The search: share of right answers against networks evaluated."),
+            SectionFigure("figures/delays.svg", "Double pulses that are found, against the delay of the second."),
+        ],
+    )  # fmt: skip
+
+
+def _table(path: Path, header: Sequence[str], lines: Any) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(lines)

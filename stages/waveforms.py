@@ -1,0 +1,88 @@
+"""`waveforms.npz`: digitised waveforms with their classes, as the dataset stage hands them on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Dict, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.arrays import Expected, read_arrays
+from stages.contract import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "waveforms.npz"
+SPLITS = ("train", "test")
+MOST_BYTES = 2**30  # of one array
+REMEDY = "make the data set again"
+ARRAYS = {
+    "codes": Expected("uint16", 2),  # [waveform, sample]
+    "labels": Expected("uint8", 1),
+    "delay_ps": Expected("int32", 1),  # from the first pulse to the second; 0 where there is one
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Waveforms of one split: `codes` [waveform, sample], `labels` and `delay_ps` [waveform]."""
+
+    codes: NDArray[np.uint16]
+    labels: NDArray[np.uint8]
+    delay_ps: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Count the waveforms."""
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Waveforms:
+    """A data set: two classes, waveforms of `samples` samples of `bits` bits."""
+
+    classes: Tuple[str, ...]
+    samples: int
+    bits: int
+    train: Split
+    test: Split
+
+
+def read_waveforms(folder: Path) -> Waveforms:
+    """Read and check a data set.
+
+    Raises:
+        InputError: it is not what the dataset stage writes.
+    """
+    told = _description(folder)
+    wanted = {"%s_%s" % (split, name): kind for split in SPLITS for name, kind in ARRAYS.items()}
+    arrays = read_arrays(folder / NAME, wanted, MOST_BYTES, REMEDY)
+    splits = {split: Split(*(arrays["%s_%s" % (split, name)] for name in ARRAYS)) for split in SPLITS}
+    for name, split in splits.items():
+        _check(name, split, told["samples"], told["bits"], len(told["classes"]))
+    return Waveforms(tuple(told["classes"]), told["samples"], told["bits"], splits["train"], splits["test"])
+
+
+def _description(folder: Path) -> Dict[str, Any]:
+    try:
+        told: Dict[str, Any] = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        if told["arrays"] != NAME or len(told["classes"]) != 2:
+            raise ValueError("it describes no waveforms of two classes")
+        samples, bits = told["samples"], told["bits"]
+        if not (isinstance(samples, int) and isinstance(bits, int) and 0 < bits <= 16 and 0 < samples <= 4096):
+            raise ValueError("%r samples of %r bits" % (samples, bits))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError("dataset.json is not that of waveforms: %s" % error, REMEDY) from error
+    return told
+
+
+def _check(name: str, split: Split, samples: int, bits: int, classes: int) -> None:
+    same = len(split.labels) == len(split.codes) == len(split.delay_ps)
+    if not same or split.codes.shape[1] != samples:
+        raise InputError("the %s arrays of %s do not fit each other" % (name, NAME), REMEDY)
+    if set(np.unique(split.labels).tolist()) != set(range(classes)):
+        raise InputError("the %s split of %s has not both classes" % (name, NAME), REMEDY)
+    if int(split.codes.max()) >= 2**bits:
+        raise InputError("%s holds samples of more than %d bits" % (NAME, bits), REMEDY)
