@@ -13,6 +13,7 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
+from stages.convert.compact import write
 from stages.convert.constants import BIAS, KERNEL, own_buffer
 from stages.convert.pointwise import as_dense, pointwise
 from stages.convert.rounding import gram, in_turn, to_nearest
@@ -79,7 +80,7 @@ def packed(content: bytes, places: Optional[Collection[int]] = None) -> bytes:
         buffer.data = np.frombuffer(pack_int4(np.frombuffer(buffer.data, np.int8)), np.uint8)
         graph.tensors[operator.inputs[KERNEL]].type = schema.TensorType.INT4
         as_dense(model, operator)
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    return write(model)
 
 
 def _round(walk: Walk, operator: Any, rule: Rule) -> None:

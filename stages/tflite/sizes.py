@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from stages.tflite.flat import MalformedFile
 from stages.tflite.model import ABSENT, Model, Operator, Subgraph, Tensor
@@ -63,29 +63,30 @@ def weights(model: Model) -> List[Weights]:
 def sizes(model: Model) -> Dict[str, Any]:
     """Add up `payload_bytes` (weights), `overhead_bytes` (scales, zero points, biases), and both by kind of operator.
 
-    What several operators share counts once, where it comes first.
+    What several operators share counts once, where it comes first; so do zero points that several tensors share.
     """
-    seen: Dict[int, int] = {}
+    seen: Set[int] = set()
     kinds: Dict[Tuple[str, str], Dict[str, int]] = {}
+    constants: List[Tensor] = []
     overhead = 0
     for one in weights(model):
         if one.tensor.buffer in seen:
             continue
-        seen[one.tensor.buffer] = one.index
+        seen.add(one.tensor.buffer)
         kind = kinds.setdefault((one.operator, one.tensor.dtype), {"operators": 0, "weights": 0, "bytes": 0})
         kind["operators"] += 1
         kind["weights"] += one.count
         kind["bytes"] += len(one.tensor.data)
-        overhead += _quantisation(one.tensor) + (len(one.bias.data) + _quantisation(one.bias) if one.bias else 0)
+        constants += [one.tensor, *([one.bias] if one.bias else [])]
+        overhead += len(one.bias.data) if one.bias else 0
+    overhead += sum(SCALE_BYTES * len(tensor.scales) for tensor in constants)
+    zero_points = {tensor.zero_points_at: len(tensor.zero_points) for tensor in constants}
+    overhead += ZERO_POINT_BYTES * sum(zero_points.values())
     return {
         "payload_bytes": sum(kind["bytes"] for kind in kinds.values()),
         "overhead_bytes": overhead,
         "weights": [{"operator": name, "dtype": dtype, **kind} for (name, dtype), kind in sorted(kinds.items())],
     }
-
-
-def _quantisation(tensor: Tensor) -> int:
-    return SCALE_BYTES * len(tensor.scales) + ZERO_POINT_BYTES * len(tensor.zero_points)
 
 
 def _bias(graph: Subgraph, operator: Operator) -> Optional[Tensor]:

@@ -30,6 +30,7 @@ from stages.convert.source import Source
 from stages.images import ImageSet
 from stages.tflite.model import read_model
 from stages.tflite.packed import unpack_int4
+from stages.tflite.sizes import sizes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,6 +147,15 @@ def test_an_odd_number_of_inputs_stays_at_eight_bits(int8: bytes) -> None:
     model = read_model(int8)
     left = set(pointwise(model)) - set(narrowable(model))
     assert [model.main.tensors[model.main.operators[place].inputs[1]].shape for place in left] == [(16, 1, 1, 3)]
+
+
+def test_equal_zero_points_stand_once_and_are_read_as_before(int8: bytes, pictures: NDArray[np.uint8]) -> None:
+    content = packed(stand_in(int8, pictures, RULES["nearest"]))
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    apart = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    assert read_model(apart).main == read_model(content).main
+    saved = sizes(read_model(apart))["overhead_bytes"] - sizes(read_model(content))["overhead_bytes"]
+    assert 0 < saved <= len(apart) - len(content)
 
 
 def test_looking_at_outputs_rounds_better_than_looking_at_weights(int8: bytes, pictures: NDArray[np.uint8]) -> None:
