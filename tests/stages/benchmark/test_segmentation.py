@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -16,6 +17,7 @@ from masked import make_masked
 from PIL import Image
 
 from stages.contract import InputError, Step
+from stages.images import BROKEN
 from stages.masks import Masks, decode
 from stages.tasks import task_of
 from stages.tasks.pixels import FIELDS, Counts, PixelScores, iou_difference
@@ -205,7 +207,5 @@ def test_what_is_no_mask_is_refused(content: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_bytes_after_the_mark_never_do_more_than_fail(tail: bytes) -> None:
     content = png("L")[:33] + tail
-    try:
+    with contextlib.suppress(*BROKEN):
         assert decode(content, 4, 3).shape == (4, 4)
-    except (ValueError, OSError, SyntaxError, EOFError):
-        pass

@@ -1,4 +1,4 @@
-"""The embed stage: a plan of memory that no tensor overlaps, C source that holds every byte, and the numbers of both."""
+"""The embed stage: a plan of memory in which nothing overlaps, C source that holds every byte, and its numbers."""
 
 from __future__ import annotations
 
