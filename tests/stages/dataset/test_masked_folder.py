@@ -62,7 +62,7 @@ def test_images_and_masks_are_indexed_and_stay_where_they_are(tmp_path: Path, da
     assert told["splits"] == {"train": {"image": 3}, "test": {"image": 2}}
     with (step.out / "masks.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["path"], row["mask"]) for row in rows][0] == ("images/test/0.png", "masks/test/0.png")
+    assert (rows[0]["path"], rows[0]["mask"]) == ("images/test/0.png", "masks/test/0.png")
     assert not (step.out / "images").exists()
 
 
