@@ -30,15 +30,21 @@ if TYPE_CHECKING:
 
 HEADER = ["path", "mask", "sha256"]
 LIST = "masks.csv"
+REMEDY = "give data with masks: images/<split>/*.png and masks/<split>/*.png, or a simulated source that has them"
+ALL_VALUES = 256  # of a byte
 
 
 @dataclass(frozen=True)
 class Masks:
-    """The masks of a data set: `values` names 0, 1, ...; `sought` is the one that a network with one output finds."""
+    """The masks of a data set: `values` names 0, 1, ...; `sought` is the one that a network with one output finds.
+
+    Where they are `merged`, every value from 1 on counts as 1.
+    """
 
     root: Path
     values: Tuple[str, ...]
     sought: str
+    merged: bool
     _places: Dict[str, Tuple[str, str]]
 
     @classmethod
@@ -52,11 +58,13 @@ class Masks:
         document = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
         told = document.get("masks")
         if told is None:
-            raise InputError("the data set has no masks, which a network of this kind learns from", "give such data")
+            raise InputError("the data set has no masks, which a network of this kind learns from", REMEDY)
         if not _is_description(told):
             raise _malformed("what dataset.json says of them")
         root = folder / "masks" if document["images"] == "artifact" else step.inputs["data"]
-        return cls(root.resolve(), tuple(told["values"]), told["sought"], _read_list(folder / LIST))
+        return cls(
+            root.resolve(), tuple(told["values"]), told["sought"], bool(told.get("merged")), _read_list(folder / LIST)
+        )
 
     @property
     def value(self) -> int:
@@ -78,7 +86,8 @@ class Masks:
                 content = file.read(MAX_BYTES + 1)
             if hashlib.sha256(content).hexdigest() != digest:
                 raise ValueError("it changed since the data set was looked at")
-            return decode(content, size, len(self.values))
+            found = decode(content, size, ALL_VALUES if self.merged else len(self.values))
+            return np.minimum(found, 1) if self.merged else found
         except BROKEN as error:
             raise _bad(row.path, str(error) or type(error).__name__) from error
 

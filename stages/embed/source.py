@@ -29,7 +29,8 @@ extern const unsigned int ${name}_bytes;
 #endif
 """)
 SOURCE = Template("""\
-/* A TFLite file of ${size} bytes, SHA-256 ${digest}, written by Coralline. */
+/* A TFLite file of ${size} bytes, written by Coralline.
+   SHA-256 ${digest} */
 #include "${name}.h"
 
 #ifdef __cplusplus
