@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stages.tflite.model import Model
 
 BITS = 4
+MOST_BIAS = 2**30  # steps of a bias that are surely held by 32 bits
 MOST_ROWS = 2**17  # inputs of a layer that its Gram matrix is taken of: places of all images, every n-th of more
 
 Rule = Callable[["NDArray[np.float64]", "NDArray[np.float64]"], "Rounded"]  # weights and the Gram matrix of inputs
@@ -69,6 +70,15 @@ def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Opti
     return walk.content()
 
 
+def on_steps(content: bytes) -> bytes:
+    """Round the weights of all that run at four bits to the nearest steps: what was trained on them stays as it is."""
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    for place in narrowable(read_model(content)):
+        operator = model.subgraphs[0].operators[place]
+        _put(model, operator, to_nearest(_weights(model, operator), None, BITS))
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
 def packed(content: bytes, places: Optional[Collection[int]] = None) -> bytes:
     """Make the file that is deployed of a stand-in: dense layers, of all or at `places`, with packed weights."""
     places = narrowable(read_model(content)) if places is None else places
@@ -84,27 +94,35 @@ def packed(content: bytes, places: Optional[Collection[int]] = None) -> bytes:
 
 
 def _round(walk: Walk, operator: Any, rule: Rule) -> None:
-    """Put the rounded weights of one operator in place, and its bias in the steps that follow from their scales."""
+    """Round the weights of one operator by what it is given."""
     entry = int(operator.inputs[0])
-    quantisation = walk.graph.tensors[entry].quantization
-    scale, zero_point = float(quantisation.scale[0]), int(quantisation.zeroPoint[0])
+    zero_point = int(walk.graph.tensors[entry].quantization.zeroPoint[0])
     inputs = walk.values[entry].reshape(-1, walk.values[entry].shape[-1])
     inputs = inputs[:: max(1, len(inputs) // MOST_ROWS)].astype(np.float32) - zero_point
-    buffer = own_buffer(walk.model, operator, KERNEL)
-    kernel = walk.graph.tensors[operator.inputs[KERNEL]]
+    _put(walk.model, operator, rule(_weights(walk.model, operator), gram(inputs)))
+
+
+def _weights(model: Any, operator: Any) -> NDArray[np.float64]:
+    """Give the weights of an operator as they are now, [output, input]."""
+    kernel = model.subgraphs[0].tensors[operator.inputs[KERNEL]]
     scales = np.asarray(kernel.quantization.scale, np.float64)
-    weights = np.frombuffer(buffer.data, np.int8).reshape(int(kernel.shape[0]), -1) * scales[:, None]
-    codes, found = rule(weights, gram(inputs))
-    buffer.data = np.frombuffer(codes.tobytes(), np.uint8)
-    kernel.quantization.scale = found.astype(np.float32)
+    codes = np.frombuffer(bytes(model.buffers[kernel.buffer].data), np.int8).reshape(int(kernel.shape[0]), -1)
+    found: NDArray[np.float64] = codes * scales[:, None]
+    return found
+
+
+def _put(model: Any, operator: Any, rounded: Rounded) -> None:
+    """Put the rounded weights of one operator in place, and its bias in the steps that follow from their scales."""
+    codes, found = rounded
+    graph = model.subgraphs[0]
     if len(operator.inputs) > BIAS and operator.inputs[BIAS] >= 0:
-        _rescale_bias(walk.model, operator, np.float32(scale) * kernel.quantization.scale)
-
-
-def _rescale_bias(model: Any, operator: Any, scales: NDArray[np.float32]) -> None:
-    """Say the bias in steps of the input's scale times the weights' new ones, as every kernel takes it to be."""
-    buffer = own_buffer(model, operator, BIAS)
-    bias = model.subgraphs[0].tensors[operator.inputs[BIAS]].quantization
-    real = np.frombuffer(buffer.data, "<i4") * np.asarray(bias.scale, np.float64)
-    bias.scale = scales.astype(np.float32)
-    buffer.data = np.frombuffer(np.rint(real / bias.scale.astype(np.float64)).astype("<i4").tobytes(), np.uint8)
+        scale = float(np.float32(graph.tensors[int(operator.inputs[0])].quantization.scale[0]))
+        buffer, bias = own_buffer(model, operator, BIAS), graph.tensors[operator.inputs[BIAS]].quantization
+        real = np.frombuffer(bytes(buffer.data), "<i4") * np.asarray(bias.scale, np.float64)
+        # Beside a bias that would not fit into 32 bits of such steps the weights of a channel are nothing.
+        least = np.abs(real) / (scale * MOST_BIAS)
+        codes, found = np.where(found[:, None] < least[:, None], np.int8(0), codes), np.maximum(found, least)
+        bias.scale = (scale * found.astype(np.float32)).astype(np.float32)
+        buffer.data = np.frombuffer(np.rint(real / bias.scale.astype(np.float64)).astype("<i4").tobytes(), np.uint8)
+    own_buffer(model, operator, KERNEL).data = np.frombuffer(codes.tobytes(), np.uint8)
+    graph.tensors[operator.inputs[KERNEL]].quantization.scale = found.astype(np.float32)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SHARES = np.linspace(1.0, 0.45, 23)  # of the largest weight, that the range of a channel is tried with
 DAMPING = 0.01  # of the mean square of the inputs: the share of directions that the calibration images did not show
+BETTER = 0.999  # of the change so far: finer steps must be better by more than the last digits of a float
 LEAST = 1e-12  # a channel whose weights are all zero has no range
 
 Rounded = Tuple["NDArray[np.int8]", "NDArray[np.float64]"]  # codes [output, input], a scale for each output
@@ -35,17 +36,18 @@ def gram(inputs: NDArray[np.float32]) -> NDArray[np.float64]:
 def to_nearest(weights: NDArray[np.float64], squares: Optional[NDArray[np.float64]], bits: int) -> Rounded:
     """Round each weight to the nearest step, with the scale whose change e has the least e H e^T.
 
-    `squares` is H; without it nothing but the weights is looked at, as if it were the identity.
+    `squares` is H; without it nothing but the weights is looked at, as if it were the identity. Weights that already
+    are whole steps apart are found to be so, also where the highest codes are not used.
     """
     most, limits = highest(bits), np.maximum(np.abs(weights).max(axis=1), LEAST)
     codes, scales = np.zeros(weights.shape, np.int8), limits / most
     least = np.full(len(weights), np.inf)
-    for share in SHARES:
-        tried = share * limits / most
+    for steps in (*range(1, most), *(most / SHARES)):  # from zero to the largest weight
+        tried = limits / steps
         made = np.clip(np.rint(weights / tried[:, None]), -most, most)
         change = made * tried[:, None] - weights
         cost = np.einsum("oi,oi->o", change if squares is None else change @ squares, change)
-        better = cost < least
+        better = cost < least * BETTER
         codes[better], scales[better], least[better] = made[better], tried[better], cost[better]
     return codes, scales
 

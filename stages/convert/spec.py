@@ -15,7 +15,7 @@ class Recipe:
     `edgetpu` recipes are compiled for the Edge TPU; what they make is int8 throughout, but for `islands`, which the
     converter leaves in float. `trained` recipes get their weights from the qat stage, all others from the train stage;
     what is made from a file rather than from weights alone names the recipe of that file, its `base`. A `planned` one
-    is told by the sensitivity stage which layers bear what.
+    is told by the sensitivity stage which layers bear what. `int4` ones have weights of four bits.
     """
 
     summary: str
@@ -25,6 +25,7 @@ class Recipe:
     islands: bool = False
     base: Optional[str] = None
     planned: bool = False
+    int4: bool = False
 
     @property
     def untrained(self) -> bool:
@@ -39,7 +40,7 @@ class Recipe:
     @property
     def whole_bytes(self) -> bool:
         """Whether no number of its file is packed into less than a byte: tflite-runtime 2.14 refuses dense int4."""
-        return self.base is None
+        return not self.int4
 
     @property
     def int8(self) -> bool:
@@ -63,12 +64,21 @@ RECIPES: Dict[str, Recipe] = {
         default=False,
         islands=True,
     ),
-    "ptq-int4": Recipe("ptq-int8 with the weights of its 1x1 convolutions at 4 bits", default=False, base="ptq-int8"),
+    "ptq-int4": Recipe(
+        "ptq-int8 with the weights of its 1x1 convolutions at 4 bits", default=False, base="ptq-int8", int4=True
+    ),
     "mixed": Recipe(
         "ptq-int8 with those 1x1 convolutions at 4 bits that bear it best, to a size or an expected loss",
         default=False,
         base="ptq-int8",
         planned=True,
+        int4=True,
+    ),
+    "qat-int4": Recipe(
+        "as ptq-int4, from weights that were trained on with these very steps simulated, their sizes learnt",
+        default=False,
+        trained=True,
+        int4=True,
     ),
 }
 

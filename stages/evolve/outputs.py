@@ -54,7 +54,9 @@ class Evolved:
         return self.rows[0].accuracy
 
 
-def compare(network: Network, predicted: NDArray[np.int64], baselines: Sequence[Baseline], data: Waveforms) -> List[Row]:
+def compare(
+    network: Network, predicted: NDArray[np.int64], baselines: Sequence[Baseline], data: Waveforms
+) -> List[Row]:
     """Score the network and the baselines on the test split, the network first."""
     labels = data.test.labels.tolist()
     told = "%d tables of %d inputs" % (sum(network.layers), network.fan_in)
@@ -72,7 +74,9 @@ def write(out: Path, evolved: Evolved, data: Waveforms) -> None:
     write_network(out, evolved.network)
     write_json(out / "metrics.json", _metrics(evolved))
     _table(out / "history.csv", HISTORY, ([entry[name] for name in HISTORY] for entry in evolved.state.history))
-    lines = zip(range(len(data.test)), data.test.labels.tolist(), evolved.predicted.tolist(), data.test.delay_ps.tolist())
+    lines = zip(
+        range(len(data.test)), data.test.labels.tolist(), evolved.predicted.tolist(), data.test.delay_ps.tolist()
+    )
     _table(out / "predictions.csv", ("waveform", "label", "predicted", "delay_ps"), lines)
     figures.draw_history(out / "figures" / "history.svg", evolved.state.history)
     figures.draw_delays(out / "figures" / "delays.svg", *_by_delay(evolved.predicted, data))

@@ -59,7 +59,15 @@ def step_of_adam(weights: Array, slope: Array, first: Array, second: Array, rate
 
 @jit
 def add_slopes(
-    bits: Array, label: Array, chosen: Array, inputs: int, choices: Array, share: Array, entries: Array, to_share: Array, to_entries: Array
+    bits: Array,
+    label: Array,
+    chosen: Array,
+    inputs: int,
+    choices: Array,
+    share: Array,
+    entries: Array,
+    to_share: Array,
+    to_entries: Array,
 ) -> int:
     """Add the slopes of the error of the chosen waveforms to `to_share` and `to_entries`; count the right answers.
 
@@ -107,7 +115,18 @@ def _fold(entries: Array, pin_value: Array, folds: Array) -> float:
 
 @jit
 def _unfold(
-    slope_here: float, neuron: int, inputs: int, value: Array, slope: Array, choices: Array, share: Array, pin_value: Array, folds: Array, fold_slope: Array, to_share: Array, to_entries: Array
+    slope_here: float,
+    neuron: int,
+    inputs: int,
+    value: Array,
+    slope: Array,
+    choices: Array,
+    share: Array,
+    pin_value: Array,
+    folds: Array,
+    fold_slope: Array,
+    to_share: Array,
+    to_entries: Array,
 ) -> None:
     """Hand a neuron's slope on to its entries, to its pins' shares and to the neurons that they read."""
     pins = len(pin_value)

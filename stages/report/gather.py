@@ -30,6 +30,7 @@ RECIPES = (
     "qat-int8",
     "mixed",
     "ptq-int4",
+    "qat-int4",
 )  # from the largest to the smallest
 TFLITE, LITERT = "tflite-cpu", "litert-cpu"  # take the same files, with kernels of their own
 NARROW = ("int4",)  # types of tensors

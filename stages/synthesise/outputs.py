@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stages.synthesise.vectors import Vectors
     from stages.waveforms import Waveforms
 
+
 @dataclass(frozen=True)
 class Done:
     """What the tools found: `area` and `xilinx` by kind of cell, `delays` in ns by seed."""

@@ -30,7 +30,11 @@ SPEC = Spec(
     ),
     parameters=(
         Parameter(
-            "device", "choice", "hx8k", "iCE40 that is placed and timed", choices=("hx8k", "hx4k", "hx1k", "lp8k", "up5k")
+            "device",
+            "choice",
+            "hx8k",
+            "iCE40 that is placed and timed",
+            choices=("hx8k", "hx4k", "hx1k", "lp8k", "up5k"),
         ),
         Parameter(
             "package",
@@ -38,7 +42,16 @@ SPEC = Spec(
             "ct256",
             "its package: decides how many pins there are",
             choices=(
-                "bg121", "cb132", "cm121", "cm225", "cm81", "ct256", "sg48", "tq144", "uwg30", "vq100",
+                "bg121",
+                "cb132",
+                "cm121",
+                "cm225",
+                "cm81",
+                "ct256",
+                "sg48",
+                "tq144",
+                "uwg30",
+                "vq100",
             ),  # fmt: skip
         ),
         Parameter("seeds", "int", 3, "placements that are timed; the worst counts", minimum=1, maximum=100),

@@ -29,7 +29,9 @@ SOURCE = Source(
         Parameter("train_pulses", "int", 32_768, "waveforms in the training split", minimum=256, maximum=1_000_000),
         Parameter("test_pulses", "int", 8192, "waveforms in the test split", minimum=64, maximum=1_000_000),
         SEED,
-        Parameter("samples", "int", 64, "samples of a waveform; an eighth of them lie before it", minimum=8, maximum=1024),
+        Parameter(
+            "samples", "int", 64, "samples of a waveform; an eighth of them lie before it", minimum=8, maximum=1024
+        ),
         Parameter("bits", "int", 8, "bits of a sample", minimum=1, maximum=12),
         _physics("sample_ns", 4.0, 0.1, 100.0, "time between samples, ns"),
         _physics("codes_per_pe", 1.0, 0.01, 100.0, "digitiser codes per photoelectron, at the top of its pulse"),
