@@ -61,4 +61,5 @@ def _in_order(by_name: dict[str, Spec]) -> list[str]:
     for name, spec in by_name.items():
         for declared in (declared for variant in spec.variants for declared in variant.inputs.values()):
             needs[name] |= {declared.stage} if declared.stage else reported if declared.gather else set()
-    return list(TopologicalSorter(needs).static_order())
+    # A stage may go on from what another step of it made: its variants are in that order.
+    return list(TopologicalSorter({name: of - {name} for name, of in needs.items()}).static_order())

@@ -85,10 +85,10 @@ class Spec:
     `code` holds patterns of further files that belong to a step's code besides what `__main__.py` imports by name;
     `{model}` and the like stand for the step's parameters, with `-` read as `_`. `cores` is `all` or `one`; `measures`
     means that results belong to this host alone and that nothing else may run meanwhile; `resumable` gives `/partial`.
-    An `asked` stage answers a question of its own and is drawn only when the request names it. A request for this stage
-    alone has the recipes in `default_recipes`, where there are any, unless the user names others, and means the models in
-    `all_models`, where there are any, by `all`. The outputs of a
-    `reported` stage hold a `section.json`, which the report shows without knowing the stage (`stages/section.py`).
+    An `asked` stage answers a question of its own and is drawn only when the request names it. A request for this
+    stage alone has the recipes in `default_recipes`, where there are any, unless the user names others, and by `all`
+    means the models in `all_models`, where there are any. The outputs of a `reported` stage hold a `section.json`,
+    which the report shows without knowing the stage (`stages/section.py`).
     """
 
     name: str

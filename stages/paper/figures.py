@@ -11,8 +11,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from stages.drawing import COLOURS, INK, MARKERS, STYLE, as_svg
 from stages.paper import pareto
-from stages.report.figures import COLOURS, INK, MARKERS, STYLE, Drawing, as_svg
+from stages.report.figures import Drawing
 from stages.report.gather import recipe_order
 from stages.report.hosts import hosts
 from stages.report.table import numbered

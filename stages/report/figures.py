@@ -5,7 +5,6 @@ Ink and grid are drawn in two fixed colours, which a page may replace by its own
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
@@ -15,34 +14,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from stages.drawing import COLOURS, GRID, INK, MARKERS, STYLE, as_svg
 from stages.report.gather import LITERT, TFLITE, recipe_order
 
 if TYPE_CHECKING:
     from stages.report.gather import Artifact, Gathered
 
-INK = "#22313a"
-GRID = "#c3ced3"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")  # Okabe and Ito, for all eyes
-MARKERS = "osD^vPX*"
 MOST_LABELLED = 12  # classes of a confusion matrix whose cells still hold their counts
-FONT = "system-ui, sans-serif"
-
-STYLE = {
-    "svg.fonttype": "none",
-    "font.size": 10,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "axes.axisbelow": True,
-    "text.parse_math": False,  # a class may be called `$x`
-}
 
 
 @dataclass(frozen=True)
@@ -205,11 +183,3 @@ def _scatter(points: Sequence[Tuple[str, str, float, Dict[str, Any]]]) -> str:
         axes.grid(visible=True)
         figure.legend(loc="outside right upper")
         return as_svg(figure, "scatter")
-
-
-def as_svg(figure: Any, salt: str) -> str:
-    """Write the figure without date, version or random ids."""
-    file = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "coralline-%s" % salt}):
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return re.sub(r'(<text style="[^"]*font: [\d.]+px )[^;"]*', r"\g<1>" + FONT, file.getvalue())

@@ -14,9 +14,9 @@ from htmlpage import Page
 from synthetic_run import HOST, NO_COMPILER, SIZES, SPEEDS, Run
 
 from stages.contract import InputError
+from stages.drawing import FONT
 from stages.report import __main__ as stage
 from stages.report import doctor, edgetpu, handovers, tables, words
-from stages.report.figures import FONT
 from stages.report.gather import gather
 from stages.report.latencies import latencies
 
