@@ -29,7 +29,10 @@ def main(step: Step) -> None:
     predicted = classes(network.answer(network.compare(data.test.codes)))
     others = [
         baselines.fit(name, hidden, data.train, material.search.size, data.test, settings.seed)
-        for name, hidden in (("logistic regression", 0), ("float network, %d hidden" % baselines.HIDDEN, baselines.HIDDEN))
+        for name, hidden in (
+            ("logistic regression", 0),
+            ("float network, %d hidden" % baselines.HIDDEN, baselines.HIDDEN),
+        )
     ]
     rows = outputs.compare(network, predicted, others, data)
     validation = state.best_right / material.validation.size

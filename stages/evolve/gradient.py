@@ -107,9 +107,7 @@ class Soft:
         root = np.sqrt(1.0 + np.square(sharpness * self.weights["entry"]))
         entries = 0.5 + 0.5 * sharpness * self.weights["entry"] / root
         slopes = {"share": np.zeros_like(share), "entry": np.zeros_like(entries)}
-        right = soft.add_slopes(
-            bits, label, chosen, inputs, choices, share, entries, slopes["share"], slopes["entry"]
-        )
+        right = soft.add_slopes(bits, label, chosen, inputs, choices, share, entries, slopes["share"], slopes["entry"])
         inner = np.zeros(share.shape[:2])
         for choice in range(CHOICES):  # in this order everywhere
             inner += share[..., choice] * slopes["share"][..., choice]

@@ -59,7 +59,15 @@ def step_of_adam(weights: Array, slope: Array, first: Array, second: Array, rate
 
 @jit
 def add_slopes(
-    bits: Array, label: Array, chosen: Array, inputs: int, choices: Array, share: Array, entries: Array, to_share: Array, to_entries: Array
+    bits: Array,
+    label: Array,
+    chosen: Array,
+    inputs: int,
+    choices: Array,
+    share: Array,
+    entries: Array,
+    to_share: Array,
+    to_entries: Array,
 ) -> int:
     """Add the slopes of the error of the chosen waveforms to `to_share` and `to_entries`; count the right answers.
 
@@ -86,7 +94,20 @@ def add_slopes(
         slope[inputs + neurons - 1] = (answer - truth) / (answer * (1.0 - answer) + LEAST)  # of the cross entropy
         for neuron in range(neurons - 1, -1, -1):
             if slope[inputs + neuron] != 0.0:
-                _unfold(slope[inputs + neuron], neuron, inputs, value, slope, choices, share, pin_value[neuron], folds[neuron], fold_slope, to_share, to_entries)  # fmt: skip
+                _unfold(
+                    slope[inputs + neuron],
+                    neuron,
+                    inputs,
+                    value,
+                    slope,
+                    choices,
+                    share,
+                    pin_value[neuron],
+                    folds[neuron],
+                    fold_slope,
+                    to_share,
+                    to_entries,
+                )
     return right
 
 
@@ -107,7 +128,18 @@ def _fold(entries: Array, pin_value: Array, folds: Array) -> float:
 
 @jit
 def _unfold(
-    slope_here: float, neuron: int, inputs: int, value: Array, slope: Array, choices: Array, share: Array, pin_value: Array, folds: Array, fold_slope: Array, to_share: Array, to_entries: Array
+    slope_here: float,
+    neuron: int,
+    inputs: int,
+    value: Array,
+    slope: Array,
+    choices: Array,
+    share: Array,
+    pin_value: Array,
+    folds: Array,
+    fold_slope: Array,
+    to_share: Array,
+    to_entries: Array,
 ) -> None:
     """Hand a neuron's slope on to its entries, to its pins' shares and to the neurons that they read."""
     pins = len(pin_value)

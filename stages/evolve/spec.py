@@ -8,9 +8,7 @@ SPEC = Spec(
     name="evolve",
     summary="evolve a network of lookup tables",
     variants=(
-        Variant(
-            "evolve", per=("model",), networks=("lookup-table",), inputs={"dataset": Input(stage="dataset")}
-        ),
+        Variant("evolve", per=("model",), networks=("lookup-table",), inputs={"dataset": Input(stage="dataset")}),
     ),
     outputs=(
         Output("network.npz", "npz"),
@@ -20,9 +18,7 @@ SPEC = Spec(
         Output("section.json", "json"),
     ),
     parameters=(
-        Parameter(
-            "layers", "ints", (48, 12, 4, 1), "neurons of each layer; the last has one", minimum=1, maximum=1024
-        ),
+        Parameter("layers", "ints", (48, 12, 4, 1), "neurons of each layer; the last has one", minimum=1, maximum=1024),
         Parameter("fan_in", "int", 4, "pins of a neuron: 4 is a LUT4, 6 a LUT6", minimum=2, maximum=6),
         Parameter(
             "start",

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from stages.synthesise.vectors import Vectors
     from stages.waveforms import Waveforms
 
+METHOD = (
+    "Pin to pin: the longest way through the unregistered core after routing, from the cell of an input pin to that of an"
+    " output pin; the pads' own buffers are not in nextpnr's model."
+)
+
+
 @dataclass(frozen=True)
 class Done:
     """What the tools found: `area` and `xilinx` by kind of cell, `delays` in ns by seed."""
@@ -72,7 +78,7 @@ def _timing(done: Done) -> Dict[str, Any]:
     return {
         "device": done.device,
         "package": done.package,
-        "method": "longest delay from pin to pin of the unregistered core after routing, pads included",
+        "method": METHOD,
         "pin_to_pin_ns": done.delay_ns,
         "by_seed": {str(seed): delay for seed, delay in done.delays.items()},
     }
@@ -98,8 +104,7 @@ def _section(network: Network, vectors: Vectors, done: Done) -> Section:
                 "Area and delay",
                 ["device", "LUT", "FF", "DSP", "BRAM", "carry", "pin to pin, ns", "best seed, ns"],
                 [[*ice40, delays[-1], delays[0]], [*xcup, None, None]],
-                note="Pin to pin: longest way through the unregistered core and its pads after routing, the worst of"
-                " %d seeds." % len(delays),
+                note="%s The worst of %d seeds." % (METHOD, len(delays)),
             ),
         ],
     )

@@ -1,8 +1,9 @@
 """Simulated pulses of a silicon photomultiplier, two classes: one light pulse, or a second one in its tail.
 
-Defaults with a source are those of a Hamamatsu S13360-3050CS, as measured at 2.95 V overvoltage and 26 degrees Celsius by
-Li and Smoot (arXiv:1908.10547), behind the plastic scintillator EJ-200 (Eljen's data sheet: 2.1 ns). Pulse shape, noise
-and digitiser are choices, such as a fast amplifier and a flash ADC make them: set them to those of the detector.
+Crosstalk and dark counts are those of a Hamamatsu S13360-3050CS, as Li and Smoot measured them at 2.95 V overvoltage
+and 26 degrees Celsius (arXiv:1908.10547); the decay of the light is that of the plastic scintillator EJ-200 (Eljen's data
+sheet: 2.1 ns). Amount of light, pulse shape, noise and digitiser are choices, as a fast amplifier and a flash ADC make
+them: set them to those of the detector.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ SOURCE = Source(
         Parameter("train_pulses", "int", 32_768, "waveforms in the training split", minimum=256, maximum=1_000_000),
         Parameter("test_pulses", "int", 8192, "waveforms in the test split", minimum=64, maximum=1_000_000),
         SEED,
-        Parameter("samples", "int", 64, "samples of a waveform; an eighth of them lie before it", minimum=8, maximum=1024),
+        Parameter(
+            "samples", "int", 64, "samples of a waveform; an eighth of them lie before it", minimum=8, maximum=1024
+        ),
         Parameter("bits", "int", 8, "bits of a sample", minimum=1, maximum=12),
         _physics("sample_ns", 4.0, 0.1, 100.0, "time between samples, ns"),
         _physics("codes_per_pe", 1.0, 0.01, 100.0, "digitiser codes per photoelectron, at the top of its pulse"),
