@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from stages.waveforms import Waveforms
 
 METHOD = (
-    "Pin to pin: the longest way through the unregistered core after routing, from the cell of an input pin to that of an"
-    " output pin; the pads' own buffers are not in nextpnr's model."
+    "Pin to pin: the longest way through the unregistered core after routing, from the cell of an input pin to that of"
+    " an output pin; the pads' own buffers are not in nextpnr's model."
 )
 
 

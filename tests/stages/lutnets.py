@@ -52,10 +52,10 @@ def naive(one: Network, vector: list[bool]) -> list[bool]:
     return bits
 
 
-def dataset(folder: Path, train: int = 512, test: int = 128, samples: int = 16, bits: int = 1, seed: int = 1) -> Path:
+def dataset(folder: Path, *, train: int = 512, test: int = 128, samples: int = 16, bits: int = 1) -> Path:
     """Write waveforms whose class is whether at least half of their samples are above the middle."""
     folder.mkdir(parents=True)
-    random, arrays = np.random.default_rng(seed), {}
+    random, arrays = np.random.default_rng(1), {}
     for split, count in (("train", train), ("test", test)):
         codes = random.integers(0, 2**bits, (count, samples)).astype(np.uint16)
         labels = (codes >= 2 ** (bits - 1)).sum(axis=1) * 2 >= samples

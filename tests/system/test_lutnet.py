@@ -1,18 +1,23 @@
-"""A network of lookup tables from waveforms to a proven netlist, in containers, in a short form of the usual request."""
+"""A network of lookup tables from waveforms to a proven netlist, in containers: a short form of the usual request."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lab import Lab
+from lab import PATIENCE_S, Lab
 
 from coralline import daemon
+from coralline.catalogue import PROJECT
+from coralline.environments import Environment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+SCRATCH = "/tmp"  # noqa: S108 - inside the container
+ENVIRONMENTS = PROJECT / ".coralline" / "environments"
 TINY = (
     *("dataset.train_pulses=2048", "dataset.test_pulses=256", "evolve.layers=4,1", "evolve.epochs=2"),
     *("evolve.evaluations=1280", "evolve.sample=512", "synthesise.vectors=2000", "synthesise.seeds=1"),
@@ -68,3 +73,20 @@ def test_other_data_is_refused_in_one_line(tmp_path: Path) -> None:
     told = Lab(tmp_path, "local").run("all", "--model", "lutnet", "--data", "simulate", code=2).stderr
     assert "lutnet cannot learn from 'simulate'" in told
     assert "Traceback" not in told
+
+
+def test_the_stage_s_own_tests_pass_in_its_image(done: Lab) -> None:
+    """Hosts need not have the tools, nor these versions of them: the suite runs where the stage runs."""
+    image = done.records()["synthesise/lutnet"]["engine"]["image"]
+    tools = Environment("stage-tests", PROJECT / "requirements" / "stage-tests.lock", ENVIRONMENTS)
+    tools.ensure(print)
+    command = [
+        *("docker", "run", "--rm", "--network", "none", "--read-only", "--tmpfs", SCRATCH, "--workdir", "/project"),
+        *("--volume", f"{PROJECT}:/project:ro", "--volume", f"{tools.packages}:/tools:ro"),
+        *("--env", "PYTHONDONTWRITEBYTECODE=1", "--env", f"HYPOTHESIS_STORAGE_DIRECTORY={SCRATCH}/hypothesis"),
+        *("--env", "PYTHONPATH=/opt/coralline/site:/tools", image, "python3", "-m", "pytest"),
+        *("-q", "-p", "no:cacheprovider", "tests/stages/synthesise"),
+    ]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "skipped" not in told.stdout

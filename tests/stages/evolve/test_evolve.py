@@ -1,4 +1,4 @@
-"""Evolutions: the same bytes for the same parameters, killed or not; a start that learns; a test split that is not seen."""
+"""Evolutions: the same bytes for the same parameters, killed or not; both starts learn; the test split is not seen."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_history_counts_evaluations_and_keeps_the_best(whole: tuple[str, Path]) 
 
 def test_the_section_can_be_shown(whole: tuple[str, Path]) -> None:
     section = read_section(whole[1], "evolve/lutnet")
-    assert [row[0] for row in section.tables[0].rows][0] == "lookup tables"
+    assert next(row[0] for row in section.tables[0].rows) == "lookup tables"
     assert all((whole[1] / figure.path).is_file() for figure in section.figures)
 
 

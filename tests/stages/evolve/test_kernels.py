@@ -1,4 +1,4 @@
-"""Words of 64 waveforms give what the network's definition gives, tables are the best that they can be, slopes are true."""
+"""Words of 64 waveforms answer as the network's definition does, tables are the best there are, slopes are true."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_refitted_table_is_the_best_while_the_others_stay(fan_in: int, seed: i
 
 def test_ones_are_counted() -> None:
     for word in (0, 1, 2**63, 2**64 - 1, 0x123456789ABCDEF0):
-        assert kernels.ones(np.uint64(word)) == bin(word).count("1")
+        assert kernels.ones(np.uint64(word)) == word.bit_count()
 
 
 def slopes(share: Any, entries: Any, choices: Any, bits: Any, label: Any) -> tuple[Any, Any]:

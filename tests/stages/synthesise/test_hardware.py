@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lutnets
 import numpy as np
@@ -15,12 +14,16 @@ from hypothesis import HealthCheck, given, settings
 
 from stages.contract import InputError, Step
 from stages.lut.file import write_network
-from stages.lut.network import Network
 from stages.synthesise import __main__ as stage
 from stages.synthesise import mapping, proof, timing, vectors, vhdl
 from stages.synthesise.spec import PACKAGES, SPEC
 from stages.synthesise.tools import Tools
-from stages.synthesise.vectors import Vectors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stages.lut.network import Network
+    from stages.synthesise.vectors import Vectors
 
 pytestmark = pytest.mark.usefixtures("tools")
 

@@ -79,5 +79,5 @@ def test_a_file_with_a_wire_to_nowhere_is_an_input_error(tmp_path: Path) -> None
 
 
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="network.npz cannot be read"):
+    with pytest.raises(InputError, match=r"network\.npz cannot be read"):
         read_network(tmp_path)
