@@ -51,12 +51,9 @@ def check_fit(network: Network, waveforms: Waveforms) -> None:
 
 def write(out: Path, network: Network, vectors: Vectors, done: Done) -> None:
     """Write `proof.json`, `area.json`, `timing.json` and `section.json`."""
-    levels = [level.told() for level in done.levels]
-    write_json(out / "proof.json", {**_head("proof"), "vectors": vectors.about, "levels": levels})
-    xilinx = {"family": "xcup", "state": "mapped, not routed", **done.xilinx}
-    area = {**_head("area"), "device": done.device, **done.area, "others": [xilinx]}
-    write_json(out / "area.json", {**area, "inputs": network.inputs, "outputs": network.outputs})
-    write_json(out / "timing.json", {**_head("timing"), **_timing(done)})
+    write_json(out / "proof.json", _proof(vectors, done))
+    write_json(out / "area.json", _area(network, done))
+    write_json(out / "timing.json", _timing(done))
     _section(network, vectors, done).write(out)
 
 
@@ -70,12 +67,31 @@ def numbers(done: Done) -> List[Dict[str, Any]]:
     ]
 
 
-def _head(name: str) -> Dict[str, Any]:
-    return {"schema": "coralline.%s" % name, "version": 1}
+def _proof(vectors: Vectors, done: Done) -> Dict[str, Any]:
+    return {
+        "schema": "coralline.proof",
+        "version": 1,
+        "vectors": vectors.about,
+        "levels": [level.told() for level in done.levels],
+    }
+
+
+def _area(network: Network, done: Done) -> Dict[str, Any]:
+    return {
+        "schema": "coralline.area",
+        "version": 1,
+        "inputs": network.inputs,
+        "outputs": network.outputs,
+        "device": done.device,
+        "cells": done.area,
+        "others": [{"family": "xcup", "state": "mapped, not routed", "cells": done.xilinx}],
+    }
 
 
 def _timing(done: Done) -> Dict[str, Any]:
     return {
+        "schema": "coralline.timing",
+        "version": 1,
         "device": done.device,
         "package": done.package,
         "method": METHOD,
