@@ -76,7 +76,12 @@ def _differences(old: Parts, new: Parts) -> Iterator[str]:
         yield f"missing {label}: {_shown(before)} -> {_shown(after)}"
 
 
-_IMAGE_WORDS = {"lock": "requirements.lock", "dockerfile": "Dockerfile", "base": "base image"}
+_IMAGE_WORDS = {
+    "lock": "requirements.lock",
+    "debian": "debian.lock",
+    "dockerfile": "Dockerfile",
+    "base": "base image",
+}
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

@@ -39,11 +39,12 @@ def release(path: Path) -> str:
 
 
 def packages(root: Path) -> Iterator[dict[str, object]]:
-    """List the installed Debian packages in the order of their names."""
-    status = (root / "var" / "lib" / "dpkg" / "status").read_text(encoding="utf-8")
-    entries = [dict(fields(paragraph)) for paragraph in status.split("\n\n")]
+    """List the Debian packages in the order of their names: those installed, and those that were only unpacked."""
+    folder = root / "var" / "lib" / "dpkg"
+    entries = [dict(fields(paragraph)) for paragraph in (folder / "status").read_text(encoding="utf-8").split("\n\n")]
     installed = [entry for entry in entries if entry.get("Status", "").endswith(" installed")]
-    for entry in sorted(installed, key=lambda entry: entry["Package"]):
+    unpacked = [dict(fields(path.read_text(encoding="utf-8"))) for path in (folder / "status.d").glob("*")]
+    for entry in sorted(installed + unpacked, key=lambda entry: entry["Package"]):
         name = entry["Package"]
         yield {
             "name": name,

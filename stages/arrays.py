@@ -12,14 +12,16 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Dict, Mapping, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Tuple
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from stages.contract import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MOST_MEMBERS = 64
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can tell

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, Tuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.arrays import Expected, read_arrays
 from stages.contract import InputError
+from stages.lut.network import MOST_BITS, MOST_SAMPLES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 NAME = "waveforms.npz"
 SPLITS = ("train", "test")
@@ -68,13 +70,12 @@ def read_waveforms(folder: Path) -> Waveforms:
 def _description(folder: Path) -> Dict[str, Any]:
     try:
         told: Dict[str, Any] = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-        if told["arrays"] != NAME or len(told["classes"]) != 2:
-            raise ValueError("it describes no waveforms of two classes")
-        samples, bits = told["samples"], told["bits"]
-        if not (isinstance(samples, int) and isinstance(bits, int) and 0 < bits <= 16 and 0 < samples <= 4096):
-            raise ValueError("%r samples of %r bits" % (samples, bits))
+        is_ours = told["arrays"] == NAME and len(told["classes"]) == 2
+        samples, bits = int(told["samples"]), int(told["bits"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError("dataset.json is not that of waveforms: %s" % error, REMEDY) from error
+    if not is_ours or not (0 < bits <= MOST_BITS and 0 < samples <= MOST_SAMPLES):
+        raise InputError("dataset.json describes no waveforms of two classes", REMEDY)
     return told
 
 

@@ -50,17 +50,15 @@ class LocalEngine:
         """Return the lock, the Python that runs it, and the platform."""
         platform_name = f"{sys.platform}-{platform.machine()}"
         told = {"lock": self._environment(image).digest, "python": PYTHON, "platform": platform_name}
-        compiler = shutil.which("edgetpu_compiler") if image == "compile" else None
-        return told | ({} if compiler is None else {"compiler": _digest_of_file(compiler)})
+        found = [place for name in self._programs(image) if (place := shutil.which(name))]
+        return told | ({"programs": _digest_of_files(tuple(found))} if found else {})
 
     def blocked(self, image: str) -> str | None:
-        """Images that hold more than Python packages have no local form, unless the vendor's program is installed."""
-        if image == "compile":
-            return (
-                None
-                if shutil.which("edgetpu_compiler")
-                else "edgetpu_compiler is not installed (the local engine cannot bring it)"
-            )
+        """Images that hold more than Python packages have no local form, unless the programs are installed."""
+        lacking = [name for name in self._programs(image) if not shutil.which(name)]
+        if lacking:
+            are, them = ("is", "it") if len(lacking) == 1 else ("are", "them")
+            return f"{', '.join(lacking)} {are} not installed (the local engine cannot bring {them})"
         if image == "benchmark-edgetpu":
             return "libedgetpu and pycoral come only with the Docker engine"
         return None
@@ -132,6 +130,11 @@ class LocalEngine:
             "TMPDIR": scratch,
         }
 
+    def _programs(self, image: str) -> list[str]:
+        """Name the programs of an image that are no Python packages, as `docker/IMAGE/programs` lists them."""
+        listed = self._project / "docker" / image / "programs"
+        return listed.read_text(encoding="utf-8").split() if listed.is_file() else []
+
     def _environment(self, image: str) -> Environment:
         lock = self._project / "docker" / image / "requirements.lock"
         if not lock.is_file():
@@ -140,9 +143,12 @@ class LocalEngine:
 
 
 @functools.cache
-def _digest_of_file(path: str) -> str:
-    with open(os.path.realpath(path), "rb") as file:  # noqa: PTH123 - which() gives words
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest_of_files(paths: tuple[str, ...]) -> str:
+    whole = hashlib.sha256()
+    for path in paths:
+        with open(os.path.realpath(path), "rb") as file:  # noqa: PTH123 - which() gives words
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()
 
 
 @functools.cache

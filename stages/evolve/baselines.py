@@ -38,7 +38,7 @@ class Baseline:
 
 @jit
 def outputs(samples: Array, weights: Array, hidden: int) -> Array:
-    """Return the network's outputs, [waveform]; above 0 means the second class. No hidden neurons: one of inputs only."""
+    """Return the outputs, [waveform]: above 0 means the second class. Without hidden neurons it is a linear sum."""
     count, inputs = samples.shape
     found = np.zeros(count)
     layer = np.zeros(max(1, hidden))

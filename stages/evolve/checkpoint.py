@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 import numpy as np
@@ -38,7 +37,7 @@ SAID = Expected("uint8", 1)  # what is no array, as JSON
 
 
 class Checkpoints:
-    """The checkpoints of one step in `folder`, which is the step's own: its name is the key of all that it depends on."""
+    """The checkpoints of one step in `folder`, which is the step's own: another key is another folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -84,7 +83,7 @@ class Checkpoints:
         beside = self._folder / ("%s.new" % name)
         text = np.frombuffer(json.dumps(said).encode("utf-8"), np.uint8)
         write_arrays(beside, {**arrays, "said": text})
-        os.replace(beside, self._folder / name)
+        beside.replace(self._folder / name)
 
     def _read(self, name: str, expected: Dict[str, Expected]) -> Optional[Tuple[Arrays, Dict[str, Any]]]:
         """Read a checkpoint; what a crash of the machine left half written is as good as none."""

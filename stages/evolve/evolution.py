@@ -46,7 +46,7 @@ class Evolution:
         return State(population, random)
 
     def _learnt(self, random: np.random.Generator) -> Tuple[Population, np.random.Generator]:
-        """Let the gradient find a network; the hardest epoch is the last, the best one is often another."""
+        """Let the gradient find a network, and begin the search with copies of it."""
         soft, epochs = Soft.draw(self._frame, random), self._settings.epochs
         kept = self._checkpoints.soft()
         if kept is not None:
@@ -54,14 +54,18 @@ class Evolution:
         while soft.epochs < epochs:
             share = soft.learn(self._material.search, random, epochs)
             self._checkpoints.keep_soft(soft, random)
-            self._step.progress(soft.epochs, epochs, "epoch", "soft tables, %.3f right" % share)
+            self._tell(0, "soft tables, epoch %d of %d, %.3f right" % (soft.epochs, epochs, share))
         return genomes.copies(*soft.harden(), self._settings.population), random
 
     def _checked(self, state: State) -> None:
         self._checkpoints.keep(state)
         told = "%.4f right on the validation part" % state.history[-1]["validation_best"]
-        done = state.generation * self._settings.population
-        self._step.progress(done, self._settings.generations * self._settings.population, "evaluation", told)
+        self._tell(state.generation, told)
+
+    def _tell(self, generation: int, told: str) -> None:
+        """Tell how far it is in evaluations: all that comes before them is starting up."""
+        size = self._settings.population
+        self._step.progress(generation * size, self._settings.generations * size, "evaluation", told)
 
 
 def network_of(settings: Settings, material: Material, bits: int, samples: int, best: Tuple[Wires, Tables]) -> Network:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Dict, List, Sequence
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from stages.drawing import COLOURS, STYLE, as_svg
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#7f7f7f"  # Okabe and Ito, for all eyes
-STYLE = {"svg.fonttype": "none", "svg.hashsalt": "coralline", "axes.spines.top": False, "axes.spines.right": False}
 
 
 def draw_history(path: Path, history: Sequence[Dict[str, float]]) -> None:
@@ -22,35 +20,33 @@ def draw_history(path: Path, history: Sequence[Dict[str, float]]) -> None:
         axes = figure.add_subplot()
         counts = [entry["evaluations"] for entry in history]
         for name, colour, label in (
-            ("sample_best", GREY, "best of a generation, on its sample"),
-            ("validation", BLUE, "the same network, on the validation part"),
-            ("validation_best", ORANGE, "best so far, on the validation part"),
+            ("sample_best", COLOURS[6], "best of a generation, on its sample"),
+            ("validation", COLOURS[0], "the same network, on the validation part"),
+            ("validation_best", COLOURS[1], "best so far, on the validation part"),
         ):
             axes.plot(counts, [entry[name] for entry in history], color=colour, linewidth=1.2, label=label)
         axes.set_xlabel("networks evaluated")
         axes.set_ylabel("right answers")
-        axes.grid(linewidth=0.4)
-        axes.legend(frameon=False)
+        axes.grid(visible=True)
+        axes.legend()
         _save(figure, path)
 
 
 def draw_delays(path: Path, edges_ns: Sequence[float], found: Sequence[float], size: Sequence[int]) -> None:
-    """Share of double pulses that are found against the delay of the second."""
+    """Share of double pulses that are found against the delay of the second, with binomial errors."""
     middles: List[float] = [(low + high) / 2 for low, high in zip(edges_ns, edges_ns[1:])]
     errors = [(share * (1 - share) / max(1, count)) ** 0.5 for share, count in zip(found, size)]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 3.2), layout="constrained")
         axes = figure.add_subplot()
-        axes.errorbar(middles, found, errors, color=BLUE, fmt="o-", linewidth=1.2, markersize=4)
+        axes.errorbar(middles, found, errors, color=COLOURS[0], fmt="o-", linewidth=1.2, markersize=4)
         axes.set_xlabel("delay of the second pulse, ns")
         axes.set_ylabel("double pulses found")
         axes.set_ylim(0, 1)
-        axes.grid(linewidth=0.4)
+        axes.grid(visible=True)
         _save(figure, path)
 
 
 def _save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
-    path.write_bytes(drawn.getvalue())
+    path.write_text(as_svg(figure, path.stem), encoding="utf-8")

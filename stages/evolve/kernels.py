@@ -57,7 +57,7 @@ def answer(
 
 @jit
 def balance(rows: Array, pins: Array, good: Array, bad: Array, fit: int, buffer: Array) -> Array:
-    """Count for each entry of a neuron's table how many more waveforms a 1 makes right than wrong, in the words < fit."""
+    """Count for each entry of a table how many more waveforms a 1 makes right than wrong, in the words before `fit`."""
     found = np.zeros(1 << len(pins), np.int64)
     for word in range(fit):
         buffer[0, word] = good[word] | bad[word]
@@ -91,7 +91,7 @@ def decided(table: Any, balances: Array) -> Any:
 
 @jit
 def refit(rows: Array, wires: Array, tables: Array, neuron: int, label: Array, fit: int, buffer: Array) -> None:
-    """Give a neuron the best table while all others stay: an entry counts only where the network's answer hangs on it."""
+    """Give a neuron the best table while all others stay: a waveform counts where the answer hangs on the neuron."""
     stop, last = len(wires), rows.shape[0] - 1
     above = last + 1 - stop
     without, good, bad = np.zeros(fit, np.uint64), np.zeros(fit, np.uint64), np.zeros(fit, np.uint64)

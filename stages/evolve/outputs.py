@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.accuracy import Accuracy, evaluate
 from stages.contract import write_json
@@ -18,6 +17,8 @@ from stages.section import Section, SectionFigure, SectionTable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from stages.evolve.baselines import Baseline
     from stages.evolve.search import State
@@ -85,8 +86,10 @@ def write(out: Path, evolved: Evolved, data: Waveforms) -> None:
 
 def _metrics(evolved: Evolved) -> Dict[str, Any]:
     network = evolved.network
+    scores = evolved.accuracy.document()
     return {
-        **evolved.accuracy.document(),
+        **{name: value for name, value in scores.items() if name != "images"},
+        "waveforms": scores["images"],
         "schema": "coralline.evolve",
         "version": 1,
         "validation_accuracy": evolved.validation,
@@ -98,12 +101,13 @@ def _metrics(evolved: Evolved) -> Dict[str, Any]:
         },
         "start": evolved.settings.start,
         "evaluations": evolved.state.generation * evolved.settings.population,
-        "others": [
-            {"name": row.name, "size": row.size, **{m: row.accuracy.values[m] for m in ("accuracy", "balanced_accuracy")},
-             "interval": list(row.accuracy.intervals["accuracy"])}
-            for row in evolved.rows[1:]
-        ],
-    }  # fmt: skip
+        "others": [_other(row) for row in evolved.rows[1:]],
+    }
+
+
+def _other(row: Row) -> Dict[str, Any]:
+    scores = {metric: row.accuracy.values[metric] for metric in ("accuracy", "balanced_accuracy")}
+    return {"name": row.name, "size": row.size, **scores, "interval": list(row.accuracy.intervals["accuracy"])}
 
 
 def _by_delay(predicted: NDArray[np.int64], data: Waveforms) -> Tuple[List[float], List[float], List[int]]:
@@ -127,8 +131,8 @@ def _section(evolved: Evolved, data: Waveforms) -> Section:
             "%d comparators and %d tables of %d inputs in %d layers answer whether a waveform holds one pulse or two;"
             " %s tables were asked for, those without a way to the answer are left out."
             % (network.inputs, sum(network.layers), network.fan_in, len(network.layers), asked),
-            "It was found from %s by a genetic algorithm in %s evaluations. The share right is %.4f on the validation"
-            " part, which chose it, and %.4f on the test split, which nothing was chosen on."
+            "It was found from %s by a genetic algorithm in %s evaluations. The share right is %.4f on the"
+            " validation part, which chose it, and %.4f on the test split, which nothing was chosen on."
             % (start, f"{evolved.state.generation * settings.population:,}", evolved.validation,
                evolved.accuracy.values["accuracy"]),
         ],

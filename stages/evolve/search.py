@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Tuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.evolve import kernels
 from stages.evolve.genomes import Frame, Population, next_generation
 from stages.evolve.material import WORD
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from stages.evolve.genomes import Tables, Wires
     from stages.evolve.material import Material, Part
     from stages.evolve.settings import Settings

@@ -94,7 +94,20 @@ def add_slopes(
         slope[inputs + neurons - 1] = (answer - truth) / (answer * (1.0 - answer) + LEAST)  # of the cross entropy
         for neuron in range(neurons - 1, -1, -1):
             if slope[inputs + neuron] != 0.0:
-                _unfold(slope[inputs + neuron], neuron, inputs, value, slope, choices, share, pin_value[neuron], folds[neuron], fold_slope, to_share, to_entries)  # fmt: skip
+                _unfold(
+                    slope[inputs + neuron],
+                    neuron,
+                    inputs,
+                    value,
+                    slope,
+                    choices,
+                    share,
+                    pin_value[neuron],
+                    folds[neuron],
+                    fold_slope,
+                    to_share,
+                    to_entries,
+                )
     return right
 
 

@@ -1,4 +1,4 @@
-"""`network.npz`: a network of lookup tables as whole numbers, the same bytes for the same network; read with suspicion."""
+"""`network.npz`: a network of lookup tables, the same bytes for the same network; read with suspicion."""
 
 from __future__ import annotations
 

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from stages.synthesise.vectors import Vectors
     from stages.waveforms import Waveforms
 
+METHOD = (
+    "Pin to pin: the longest way through the unregistered core after routing, from the cell of an input pin to that of"
+    " an output pin; the pads' own buffers are not in nextpnr's model."
+)
+
 
 @dataclass(frozen=True)
 class Done:
@@ -46,12 +51,9 @@ def check_fit(network: Network, waveforms: Waveforms) -> None:
 
 def write(out: Path, network: Network, vectors: Vectors, done: Done) -> None:
     """Write `proof.json`, `area.json`, `timing.json` and `section.json`."""
-    levels = [level.told() for level in done.levels]
-    write_json(out / "proof.json", {**_head("proof"), "vectors": vectors.about, "levels": levels})
-    xilinx = {"family": "xcup", "state": "mapped, not routed", **done.xilinx}
-    area = {**_head("area"), "device": done.device, **done.area, "others": [xilinx]}
-    write_json(out / "area.json", {**area, "inputs": network.inputs, "outputs": network.outputs})
-    write_json(out / "timing.json", {**_head("timing"), **_timing(done)})
+    write_json(out / "proof.json", _proof(vectors, done))
+    write_json(out / "area.json", _area(network, done))
+    write_json(out / "timing.json", _timing(done))
     _section(network, vectors, done).write(out)
 
 
@@ -65,15 +67,34 @@ def numbers(done: Done) -> List[Dict[str, Any]]:
     ]
 
 
-def _head(name: str) -> Dict[str, Any]:
-    return {"schema": "coralline.%s" % name, "version": 1}
+def _proof(vectors: Vectors, done: Done) -> Dict[str, Any]:
+    return {
+        "schema": "coralline.proof",
+        "version": 1,
+        "vectors": vectors.about,
+        "levels": [level.told() for level in done.levels],
+    }
+
+
+def _area(network: Network, done: Done) -> Dict[str, Any]:
+    return {
+        "schema": "coralline.area",
+        "version": 1,
+        "inputs": network.inputs,
+        "outputs": network.outputs,
+        "device": done.device,
+        "cells": done.area,
+        "others": [{"family": "xcup", "state": "mapped, not routed", "cells": done.xilinx}],
+    }
 
 
 def _timing(done: Done) -> Dict[str, Any]:
     return {
+        "schema": "coralline.timing",
+        "version": 1,
         "device": done.device,
         "package": done.package,
-        "method": "longest delay from pin to pin of the unregistered core after routing, pads included",
+        "method": METHOD,
         "pin_to_pin_ns": done.delay_ns,
         "by_seed": {str(seed): delay for seed, delay in done.delays.items()},
     }
@@ -99,8 +120,7 @@ def _section(network: Network, vectors: Vectors, done: Done) -> Section:
                 "Area and delay",
                 ["device", "LUT", "FF", "DSP", "BRAM", "carry", "pin to pin, ns", "best seed, ns"],
                 [[*ice40, delays[-1], delays[0]], [*xcup, None, None]],
-                note="Pin to pin: longest way through the unregistered core and its pads after routing, the worst of"
-                " %d seeds." % len(delays),
+                note="%s The worst of %d seeds." % (METHOD, len(delays)),
             ),
         ],
     )

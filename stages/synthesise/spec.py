@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Dict, Tuple
+
 from stages.spec import Input, Output, Parameter, Spec, Variant
+
+# The device families of nextpnr-ice40 0.4 and the packages that its tables hold for each.
+PACKAGES: Dict[str, Tuple[str, ...]] = {
+    "hx8k": ("ct256", "cm225", "cb132", "bg121"),
+    "hx4k": ("tq144", "cb132", "bg121"),
+    "hx1k": ("tq144", "vq100", "cb132"),
+    "lp8k": ("cm225", "cm121", "cm81"),
+    "up5k": ("sg48", "uwg30"),
+}
 
 SPEC = Spec(
     name="synthesise",
@@ -29,30 +40,13 @@ SPEC = Spec(
         Output("section.json", "json"),
     ),
     parameters=(
-        Parameter(
-            "device",
-            "choice",
-            "hx8k",
-            "iCE40 that is placed and timed",
-            choices=("hx8k", "hx4k", "hx1k", "lp8k", "up5k"),
-        ),
+        Parameter("device", "choice", "hx8k", "iCE40 that is placed and timed", choices=tuple(PACKAGES)),
         Parameter(
             "package",
             "choice",
             "ct256",
             "its package: decides how many pins there are",
-            choices=(
-                "bg121",
-                "cb132",
-                "cm121",
-                "cm225",
-                "cm81",
-                "ct256",
-                "sg48",
-                "tq144",
-                "uwg30",
-                "vq100",
-            ),  # fmt: skip
+            choices=tuple(sorted({name for names in PACKAGES.values() for name in names})),
         ),
         Parameter("seeds", "int", 3, "placements that are timed; the worst counts", minimum=1, maximum=100),
         Parameter(
@@ -64,5 +58,6 @@ SPEC = Spec(
             maximum=10_000_000,
         ),
     ),
+    cores="all",
     reported=True,
 )

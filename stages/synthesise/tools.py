@@ -1,52 +1,61 @@
-"""Runs one tool after the other in a folder, each bounded in time, everything they say kept in one log."""
+"""Runs tools in a folder, each bounded in time, and keeps everything that they say but how long they took."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Dict, Sequence, Tuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Dict, List, Sequence, Tuple
 
 from stages.contract import InputError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 LIMIT_S = 600
 SHOWN = 800  # of what a tool said, in a message
-VERSIONS = {
-    "ghdl": ("ghdl", "--version"),
-    "iverilog": ("iverilog", "-V"),
-    "yosys": ("yosys", "-V"),
-    "nextpnr-ice40": ("nextpnr-ice40", "--version"),
-}
+# Where nextpnr 0.4 tells its own times: without them equal work leaves equal bytes.
+TIMES = re.compile(r"\b\d+\.\d+s\b|(?<=\|)(?: +\d+\.\d\d){2}(?=\|$)", re.MULTILINE)
+VERSIONS = {"ghdl": "--version", "iverilog": "-V", "yosys": "-V"}
 
 
 @dataclass(frozen=True)
 class Tools:
-    """The tools, working in `folder`; what they say goes to the file `log`."""
+    """The tools, working in `folder`; `said` grows by a line for each command and what it said."""
 
     folder: Path
-    log: Path
+    said: List[str] = field(default_factory=list)
+
+    def apart(self, name: str, files: Sequence[str]) -> Tools:
+        """Return tools that work in a folder of their own, with copies of some files: beside these and others."""
+        folder = self.folder / name
+        folder.mkdir()
+        for file in files:
+            shutil.copyfile(self.folder / file, folder / file)
+        return Tools(folder)
 
     def run(self, *command: str) -> str:
         """Run a tool and return what it said.
 
         Raises:
+            InputError: it is not installed.
             RuntimeError: it failed.
         """
-        text, code = self.tried(command)
+        text, code = self.tried(*command)
         if code:
             raise RuntimeError("%s ended with code %d: %s" % (command[0], code, text[-SHOWN:]))
         return text
 
-    def tried(self, command: Sequence[str]) -> Tuple[str, int]:
+    def tried(self, *command: str) -> Tuple[str, int]:
         """Run a tool and return what it said with its exit code."""
-        program = shutil.which(command[0])
-        if program is None:
+        if shutil.which(command[0]) is None:
             raise InputError(
-                "%s is not installed in this environment" % command[0], "use the synthesise image: --engine docker"
+                "%s is not installed in this environment" % command[0],
+                "use the synthesise image (--engine docker), or install Debian's packages of docker/synthesise",
             )
         done = subprocess.run(
-            [program, *command[1:]],
+            command,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -55,10 +64,10 @@ class Tools:
             check=False,
         )
         text = done.stdout.decode("utf-8", "replace")
-        with self.log.open("a", encoding="utf-8") as file:
-            file.write("$ %s\n%s\n" % (" ".join(command), text.rstrip()))
+        self.said += ["$ %s" % " ".join(command), TIMES.sub(" -", text.rstrip())]
         return text, done.returncode
 
-    def versions(self) -> Dict[str, str]:
-        """Ask every tool for its version: the first line of what it says."""
-        return {name: self.tried(command)[0].strip().splitlines()[0] for name, command in VERSIONS.items()}
+
+def versions(tools: Tools) -> Dict[str, str]:
+    """Ask tools for their versions: the first line of what each says."""
+    return {name: tools.tried(name, option)[0].strip().splitlines()[0] for name, option in VERSIONS.items()}

@@ -1,4 +1,4 @@
-"""Writes a network as VHDL and its test benches: one constant per table, indexed, and nothing that tools read differently.
+"""Writes a network as VHDL, and test benches: a constant for each table, indexed, as all tools read alike.
 
 The form of each statement was chosen because another was translated wrongly by GHDL 2.0's export to Verilog, while its
 simulation was right: tables with ascending range (851 of 2329 vectors wrong) and `with ... select` (all wrong). Inputs
@@ -39,7 +39,7 @@ end architecture;
 """)
 
 _BENCH = Template("""\
--- Applies vectors.txt, compares with expected.txt, writes what the core answered to answers.txt, and fails on a difference.
+-- Applies vectors.txt, compares with expected.txt, writes answers.txt, and fails on a difference.
 library ieee;
 use ieee.std_logic_1164.all;
 use std.textio.all;

@@ -61,6 +61,7 @@ def root(tmp_path: Path) -> Path:
 
     write("etc/os-release", 'NAME="Debian"\nVERSION_CODENAME=bookworm\n')
     write("var/lib/dpkg/status", STATUS)
+    write("var/lib/dpkg/status.d/unpacked", "Package: unpacked\nArchitecture: amd64\nVersion: 4-1\nDescription: x\n")
     write("usr/share/doc/a/copyright", "see /usr/share/common-licenses/GPL-2, or /usr/share/common-licenses/LGPL-2.1.")
     write("usr/share/doc/b/copyright", COPYRIGHT)
     site = "opt/coralline/site"
@@ -83,6 +84,7 @@ def test_packages_wheels_and_vendor_s_files_are_told_with_their_licences(
     assert [(p["name"], p["version"], p["source"], p["licences"]) for p in told["packages"]] == [
         ("a", "3", "a", ["GPL-2", "LGPL-2.1"]),
         ("b", "1:2.0-1+deb12u1", "b-source", ["Expat", "GPL-2+"]),
+        ("unpacked", "4-1", "unpacked", []),
     ]
     assert told["wheels"] == [
         {"name": "one-package", "version": "1.0", "expression": "MIT", "licences": []},

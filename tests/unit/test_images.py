@@ -48,7 +48,7 @@ def made(project: Path, suite: str, identity: str) -> None:
 def test_every_stage_has_an_image() -> None:
     assert set(HERE.names()) == {
         *("benchmark", "benchmark-edgetpu", "benchmark-litert", "compile", "convert"),
-        *("dataset", "report", "train", "train-gpu"),
+        *("dataset", "evolve", "report", "synthesise", "train", "train-gpu"),
     }
 
 
@@ -79,6 +79,35 @@ def test_a_vendor_s_lock_is_a_part_of_its_own(project: Path) -> None:
     path.write_text(path.read_text() + "# changed\n")
     after = Images(project).recipe("compile")
     assert {name for name in before if before[name] != after[name]} == {"vendor"}
+
+
+@pytest.mark.parametrize(
+    ("file", "part"),
+    [
+        ("synthesise/debian.lock", "debian"),
+        ("synthesise/requirements.lock", "lock"),
+        ("synthesise/nextpnr.py", "dockerfile"),
+        ("debian.py", "dockerfile"),
+    ],
+)
+def test_all_that_a_dockerfile_copies_is_a_part_of_the_recipe(project: Path, file: str, part: str) -> None:
+    before = Images(project).recipe("synthesise")
+    path = project / "docker" / file
+    path.write_text(path.read_text() + "# changed\n")
+    after = Images(project).recipe("synthesise")
+    assert {name for name in before if before[name] != after[name]} == {part}
+
+
+def test_what_a_recipe_is_made_of_exists() -> None:
+    for name in HERE.names():
+        assert all(path.is_file() for path in HERE._helpers(name)), name
+
+
+def test_debian_packages_are_pinned_by_version_and_digest() -> None:
+    lines = (PROJECT / "docker" / "synthesise" / "debian.lock").read_text().splitlines()
+    entries = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"sha256:[0-9a-f]{64} [a-z0-9.+-]+=\S+", line) for line in entries)
+    assert len({line.partition(" ")[2].partition("=")[0] for line in entries}) == len(entries) > 8
 
 
 def test_the_base_enters_the_recipe_once_it_is_made(project: Path) -> None:

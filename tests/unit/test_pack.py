@@ -237,7 +237,7 @@ def test_a_full_disk_is_said_in_words(copy: Path, tmp_path: Path) -> None:
 def test_a_pack_has_the_wheels_of_the_host_side_and_of_every_stage() -> None:
     wanted = pack._pins(PROJECT, gpus=False)
     assert {pin.python for pin in wanted if pin.name == "invoke"} == set(pack.HOST_PYTHONS)
-    for stage in ("dataset", "train", "convert", "benchmark", "benchmark-litert", "report"):
+    for stage in ("dataset", "train", "convert", "benchmark", "benchmark-litert", "evolve", "synthesise", "report"):
         assert set(wheels.pins(PROJECT / "docker" / stage / "requirements.lock", "3.11")) <= set(wanted), stage
     gpu = set(wheels.pins(PROJECT / "docker" / "train-gpu" / "requirements.lock", "3.11"))
     assert gpu <= set(pack._pins(PROJECT, gpus=True))

@@ -1,8 +1,9 @@
 """Simulated pulses of a silicon photomultiplier, two classes: one light pulse, or a second one in its tail.
 
-Defaults with a source are those of a Hamamatsu S13360-3050CS, as measured at 2.95 V overvoltage and 26 degrees Celsius by
-Li and Smoot (arXiv:1908.10547), behind the plastic scintillator EJ-200 (Eljen's data sheet: 2.1 ns). Pulse shape, noise
-and digitiser are choices, such as a fast amplifier and a flash ADC make them: set them to those of the detector.
+Crosstalk and dark counts are those of a Hamamatsu S13360-3050CS, as Li and Smoot measured them at 2.95 V overvoltage
+and 26 degrees Celsius (arXiv:1908.10547); the decay of the light is that of the plastic scintillator EJ-200 (Eljen's
+data sheet: 2.1 ns). Amount of light, pulse shape, noise and digitiser are choices, as a fast amplifier and a flash ADC
+make them: set them to those of the detector.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 CLASSES = ("single", "double")
 ABOUT = (
-    "The waveforms are simulated pulses of a silicon photomultiplier behind a scintillator: light as photoelectrons that"
-    " are independent of each other, cells that never saturate, white noise. An accuracy measured here is one on this"
-    " simulation."
+    "The waveforms are simulated pulses of a silicon photomultiplier behind a scintillator: light as photoelectrons"
+    " that are independent of each other, cells that never saturate, white noise. An accuracy measured here is one on"
+    " this simulation."
 )
 BATCH = 1024  # waveforms simulated at a time; a part of what the seed means
 
@@ -68,7 +68,6 @@ def _document(settings: Settings, labels: Dict[str, NDArray[Any]]) -> Dict[str, 
             split: {name: int((found == label).sum()) for label, name in enumerate(CLASSES)}
             for split, found in labels.items()
         },
-        "images": None,
         "skipped": [],
         "arrays": NAME,
         "samples": settings.samples,

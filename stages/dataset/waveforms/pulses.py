@@ -9,12 +9,13 @@ doubles, which is then exact in any order, so that no library or processor can c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import TYPE_CHECKING, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.dataset.waveforms.settings import Settings
+if TYPE_CHECKING:
+    from stages.dataset.waveforms.settings import Settings
 
 PARTS = 16  # of a sample's length: how finely times are kept
 HEIGHT = 256  # steps of a cell's pulse height

@@ -38,8 +38,10 @@ class Settings:
             InputError: two of them contradict each other.
         """
         settings = cls(**{field.name: parameters[field.name] for field in fields(cls)})
+        if settings.rise_ns == settings.fall_ns:
+            raise InputError("dataset.rise_ns is %g, dataset.fall_ns too" % settings.rise_ns, "make the first smaller")
         for low, high in (("pe_min", "pe_max"), ("delay_min_ns", "delay_max_ns"), ("rise_ns", "fall_ns")):
-            if getattr(settings, low) > getattr(settings, high) or settings.rise_ns == settings.fall_ns:
+            if getattr(settings, low) > getattr(settings, high):
                 raise InputError(
                     "dataset.%s is %g, above dataset.%s, %g"
                     % (low, getattr(settings, low), high, getattr(settings, high)),
