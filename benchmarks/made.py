@@ -44,7 +44,8 @@ def inside(name: str, script: str, *words: object) -> dict[str, Any]:
     image = Environment(name, PROJECT / f"docker/{name}/requirements.lock", STATE / "environments")
     image.ensure(print)
     command = [image.python, PROJECT / "benchmarks" / script, *map(str, words)]
-    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    surrounding = {**os.environ, "PYTHONPATH": str(PROJECT)}  # a script may start others of the project's modules
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=surrounding)
     found: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
     return found
 

@@ -14,6 +14,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from coralline import catalogue
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -38,6 +40,8 @@ class Code:
     def of_step(self, spec: Spec, parameters: Mapping[str, Value]) -> dict[str, str]:
         """Digests of all files of a step's code, by path below the project."""
         words = {name: str(value).replace("-", "_") for name, value in parameters.items()}
+        model = catalogue.models().get(str(parameters.get("model")))
+        words["task"] = model.task if model else ""
         roots = [f"stages/{spec.name}/__main__.py", *(pattern.format(**words) for pattern in spec.code)]
         waiting, found = [root for root in roots if (self.project / root).is_file()], {}
         while waiting:

@@ -116,21 +116,25 @@ def _combinations(request: Request, variant: Variant) -> Iterator[dict[str, str]
         return
     for name in request.models:
         model = catalogue.models()[name]
-        if model.network not in variant.networks:
+        if model.network not in variant.networks or not (variant.models is None or getattr(model, variant.models)):
             continue
         for recipe in _recipes(request, variant, model.recipes):
             yield {"model": name} | ({"recipe": recipe} if recipe else {}) | dict(variant.fixed)
 
 
 def _recipes(request: Request, variant: Variant, suited: tuple[str, ...] | None) -> tuple[str, ...]:
-    if "recipe" not in variant.per or "recipe" in variant.fixed:
+    """Recipes of a variant's steps; without that axis it has one, where a wanted recipe suits it."""
+    if "recipe" in variant.fixed:
         return ("",)
     table = catalogue.recipes()
-    return tuple(
+    wanted = tuple(
         name
         for name in request.recipes
         if (suited is None or name in suited) and (variant.recipes is None or getattr(table[name], variant.recipes))
     )
+    if "recipe" in variant.per:
+        return wanted
+    return ("",) if variant.recipes is None or wanted else ()
 
 
 def _step(request: Request, spec: Spec, variant: Variant, axes: dict[str, str], steps: dict[str, Step]) -> Step | None:
@@ -142,13 +146,13 @@ def _step(request: Request, spec: Spec, variant: Variant, axes: dict[str, str], 
     gathered: dict[str, str] = {}
     externals: dict[str, Input] = {}
     for name, declared in variant.inputs.items():
+        wanted = {**axes, **declared.where}
         if declared.external is not None:
             externals |= {name: declared} if declared.external in request.externals else {}
         elif declared.gather:
-            wanted = {**axes, **declared.where}
             gathered |= {step.label.replace("/", "."): step.label for step in _of(declared.stage, wanted, steps)}
         else:
-            sources.update((name, step.label) for step in _of(declared.stage, axes, steps))
+            sources.update((name, step.label) for step in _of(declared.stage, wanted, steps))
     return Step(
         label="/".join((spec.name, *(axes[axis] for axis in AXES if axis in axes))),
         spec=spec,

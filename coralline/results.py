@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+SCORES = (("balanced accuracy", "balanced_accuracy", "{:.3f}"), ("IoU", "iou", "{:.3f}"))  # a task has one of them
 COLUMNS = (
-    ("balanced accuracy", "balanced_accuracy", "{:.3f}"),
+    *SCORES,
     ("size KB", "size_bytes", "{:,.0f}"),
     ("mean ms", "latency_mean_ms", "{:.2f}"),
     ("std ms", "latency_std_ms", "{:.2f}"),
@@ -88,11 +89,13 @@ def tables(found: list[Row]) -> list[tuple[str, list[str], list[list[str]]]]:
         if row["runtime"] is not None and row["metric"] in shown:
             lines.setdefault((row["model"], row["recipe"], row["runtime"]), {})[row["metric"]] = row
     hosts = sorted({line[DURATION]["host"] for line in lines.values() if DURATION in line}) or [""]
-    headers = ["model", "recipe", "runtime", *(title for title, _, _ in COLUMNS)]
+    unused = {score for score in SCORES if not any(score[1] in line for line in lines.values())}
+    columns = [column for column in COLUMNS if column not in unused or (len(unused) > 1 and column == SCORES[0])]
+    headers = ["model", "recipe", "runtime", *(title for title, _, _ in columns)]
     by_host: dict[str, list[list[str]]] = {host: [] for host in hosts}
     for where, numbers in lines.items():
         host = numbers[DURATION]["host"] if DURATION in numbers else hosts[0]
-        by_host[host].append([*where, *(_cell(numbers.get(metric), form) for _, metric, form in COLUMNS)])
+        by_host[host].append([*where, *(_cell(numbers.get(metric), form) for _, metric, form in columns)])
     return [(host, headers, cells) for host, cells in by_host.items()]
 
 

@@ -12,10 +12,10 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Tuple
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from stages.contract import InputError
@@ -29,6 +29,9 @@ BROKEN = (
     OSError, ValueError, EOFError, KeyError, TypeError, OverflowError, RuntimeError, NotImplementedError,
     struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+
+# By name: NumPy 1.26 has no types for it.
+npy: Any = import_module("numpy.lib.format")
 
 Arrays = Dict[str, NDArray[Any]]
 

@@ -200,8 +200,8 @@ def _read_description(path: Path) -> Dict[str, Any]:
 def _check_classes(path: Path, classes: Any) -> None:
     if not isinstance(classes, list) or not all(isinstance(name, str) and name for name in classes):
         raise _malformed(path, "classes must be a list of names")
-    if len(classes) < 2 or len(set(classes)) != len(classes):
-        raise _malformed(path, "at least two classes with different names expected")
+    if not classes or len(set(classes)) != len(classes):
+        raise _malformed(path, "classes with different names expected")
 
 
 def _read_rows(path: Path, classes: Sequence[str]) -> Dict[str, Tuple[Row, ...]]:

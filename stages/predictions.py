@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.images import Row
+    from stages.tasks.pixels import Counts
 
 
 def write_predictions(path: Path, rows: Sequence[Row], probabilities: NDArray[np.float32]) -> None:
@@ -22,3 +23,11 @@ def write_predictions(path: Path, rows: Sequence[Row], probabilities: NDArray[np
         for row, values in zip(rows, probabilities):
             # nine digits restore a float32
             lines.writerow([row.path, row.label, int(values.argmax()), *("%.9g" % value for value in values)])
+
+
+def write_pixel_counts(path: Path, rows: Sequence[Row], counts: Counts) -> None:
+    """Write one row for each image: pixels sought and found, sought only, found only, and neither."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(["path", "found", "missed", "false", "rest"])
+        lines.writerows([row.path, *pixels] for row, pixels in zip(rows, counts.by_image.tolist()))

@@ -35,9 +35,9 @@ class Parameter:
 class Input:
     """What a step reads, mounted read-only at `/in/NAME`.
 
-    Either the artifact of another stage (`stage`), one for each step of that stage that could be made (`gather`), or
+    Either the artifact of a stage (`stage`), one for each step of that stage that could be made (`gather`), or
     something of the user's that lies outside the store (`external`: a key of the request, such as `data`). What is
-    gathered has the reading step's own model and recipe, where it has them, and the axis values in `where`; where no
+    read has the reading step's own model and recipe, where it has them, but for the axis values in `where`; where no
     stage is named, every stage that is `reported` is gathered. An external input that is not `keyed` is only mounted:
     its content is already in the key through another input.
     """
@@ -63,8 +63,8 @@ class Variant:
 
     `when` is matched against the step's own parameters, `fixed` sets axis parameters. `image` names a folder under
     `docker/`. `needs` names what only some hosts have: `edgetpu`, `gpu`. `recipes` limits the recipe axis to entries
-    of the recipe table with that property, `networks` the model axis to models made of that. `outputs` come on top of
-    the spec's.
+    of the recipe table with that property, `networks` the model axis to models made of that, `models` to those with
+    that property. `outputs` come on top of the spec's.
     """
 
     image: str
@@ -75,6 +75,7 @@ class Variant:
     needs: Optional[str] = None
     recipes: Optional[str] = None
     networks: Tuple[str, ...] = ("keras",)
+    models: Optional[str] = None
     outputs: Tuple[Output, ...] = ()
 
 
@@ -83,12 +84,12 @@ class Spec:
     """A stage: its parameters, ways to run, outputs and what it may use.
 
     `code` holds patterns of further files that belong to a step's code besides what `__main__.py` imports by name;
-    `{model}` and the like stand for the step's parameters, with `-` read as `_`. `cores` is `all` or `one`; `measures`
-    means that results belong to this host alone and that nothing else may run meanwhile; `resumable` gives `/partial`.
-    An `asked` stage answers a question of its own and is drawn only when the request names it. A request for this
-    stage alone has the recipes in `default_recipes`, where there are any, unless the user names others, and by `all`
-    means the models in `all_models`, where there are any. The outputs of a `reported` stage hold a `section.json`,
-    which the report shows without knowing the stage (`stages/section.py`).
+    `{model}` and the like stand for the step's parameters, with `-` read as `_`, `{task}` for what its model learns.
+    `cores` is `all` or `one`; `measures` means that results belong to this host alone and that nothing else may run
+    meanwhile; `resumable` gives `/partial`. An `asked` stage answers a question of its own and is drawn only when the
+    request names it. A request for this stage alone has the recipes in `default_recipes`, where there are any, unless
+    the user names others, and by `all` means the models in `all_models`, where there are any. The outputs of a
+    `reported` stage hold a `section.json`, which the report shows without knowing the stage (`stages/section.py`).
     """
 
     name: str

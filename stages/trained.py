@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def load_trained(folder: Path) -> Tuple[Any, Dict[str, Any]]:
     """Load the trained model of a train artifact, ready to predict, with the contents of its `model.json`.
 
-    Inputs of the model are float32 in [0, 1], outputs are softmax in the order of `classes`.
+    Inputs of the model are float32 in [0, 1], outputs those of its task (stages/tasks).
 
     Raises:
         InputError: the artifact is damaged, or its model is not one that this version knows.

@@ -172,9 +172,11 @@ class Run:
         (folder / "model.tflite").write_bytes(f"{model} {recipe}".encode())
         searched = SEARCHED if recipe == "ptq-int8" else None
         told = {"recipe": recipe, "model": model, "size_bytes": size_of(recipe), "quantisation": searched}
-        write_json(folder / "conversion.json", told)
-        size = number("size_bytes", size_of(recipe), "B", runtime="tflite-cpu")
-        return self.record(folder, "convert", {"model": model, "recipe": recipe}, [size])
+        write_json(folder / "conversion.json", {**told, "weights": [{"operator": "CONV_2D", "dtype": dtype(recipe)}]})
+        parts = {"size_bytes": 1.0, "payload_bytes": 0.8, "overhead_bytes": 0.15}
+        runtime = "litert-cpu" if dtype(recipe) == "int4" else "tflite-cpu"
+        numbers = [number(name, share * size_of(recipe), "B", runtime=runtime) for name, share in parts.items()]
+        return self.record(folder, "convert", {"model": model, "recipe": recipe}, numbers)
 
     def qat(self, model: str, recipe: str, accuracy: float = 0.79) -> Path:
         folder = self.root / f"qat.{model}.{recipe}"
@@ -229,9 +231,23 @@ class Run:
             latency += [number(metric, value, "ms", 223) for metric, value in whole]
         if runtime == "keras-cpu":
             latency += [number("images_per_second", 2300 / mean, "images/s", 999), number("best_batch", 8, "1")]
+        if runtime == "litert-cpu":
+            latency += self.execution(folder, recipe)
         axes = {"model": model, "recipe": recipe, "runtime": runtime}
         facts = {"runtime": {"kernels": kernels}}
         return self.record(folder, "benchmark", axes, accuracy + latency, facts=facts)
+
+    def execution(self, folder: Path, recipe: str) -> list[dict[str, Any]]:
+        """Write as what LiteRT executes the weights, and return the numbers of it."""
+        executed = {"float32": "float", "float16": "dequantised-to-float", "int8": "int8", "int4": "int4-native"}
+        kind = {
+            "operator": "CONV_2D", "dtype": dtype(recipe), "delegated": True, "operators": 9, "weights": 950,
+            "ram_bytes": 1.0, "executed_as": executed[dtype(recipe)], "storage_only": dtype(recipe) == "float16",
+        }  # fmt: skip
+        head = {**kind, "operator": "FULLY_CONNECTED", "dtype": "int8", "executed_as": "int8", "weights": 50}
+        kinds = [kind, head] if dtype(recipe) == "int4" else [kind]
+        write_json(folder / "execution.json", {"ram_bytes": size_of(recipe), "kinds": kinds})
+        return [number("ram_bytes", size_of(recipe), "B")]
 
     def answer(self, folder: Path, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Write the predictions of a network that is right four times of five; labels and predicted classes."""
@@ -266,6 +282,12 @@ class Run:
         """Change parts of an artifact's record."""
         place = self.inputs[name] / "record.json"
         write_json(place, {**json.loads(place.read_text()), **values})
+
+
+def dtype(recipe: str) -> str:
+    """Type of the weights of a recipe's file."""
+    kinds = {"float32": "float32", "float16": "float16", "ptq-int4": "int4"}
+    return kinds.get(recipe, "int8")
 
 
 def size_of(recipe: str) -> int:

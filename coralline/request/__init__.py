@@ -73,7 +73,9 @@ def make(
     for stage in (only, again_from):
         names.one(stage, catalogue.specs(), "stage") if stage else None
     source, folder = sources.read(data)
-    chosen = names.several(recipes or "default", list(catalogue.recipes()), "recipe", names.default_recipes(only))
+    chosen = names.with_bases(
+        names.several(recipes or "default", list(catalogue.recipes()), "recipe", names.default_recipes(only))
+    )
     values = assignments.of_profile(profile)
     asked = (
         shorthands.of_options(source, on_bad_image, gpus=gpus)

@@ -52,6 +52,13 @@ def all_models(only: str | None) -> tuple[str, ...]:
     return catalogue.specs()[only].all_models if only else ()
 
 
+def with_bases(recipes: tuple[str, ...]) -> tuple[str, ...]:
+    """Put the recipe whose file another one is made from before it, asked for or not."""
+    table = catalogue.recipes()
+    found = [name for recipe in recipes for name in (table[recipe].base, recipe) if name is not None]
+    return tuple(dict.fromkeys(found))
+
+
 def find_parameter(dotted: str, where: str) -> Parameter:
     """Find the parameter that `stage.name` or `stage.model.name` means."""
     stage, _, rest = dotted.partition(".")

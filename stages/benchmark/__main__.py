@@ -6,18 +6,17 @@ The runtime is found by its name at run time, so that a changed one is part of t
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, Any, Dict, List
 
-from stages.accuracy import evaluate
 from stages.benchmark import guard, trouble
 from stages.benchmark.predict import predict
 from stages.benchmark.timing import time_image
 from stages.contract import InputError, Step, run, write_json
-from stages.images import ImageSet
-from stages.predictions import write_predictions
+from stages.tasks import task_of
 
 if TYPE_CHECKING:
     from stages.benchmark.runtime import Runtime
+    from stages.tasks import Task
 
 
 def main(step: Step) -> None:
@@ -31,17 +30,27 @@ def main(step: Step) -> None:
 
 def measure_all(step: Step) -> None:
     """Measure latency first, alone, then accuracy on all threads."""
-    images = ImageSet.read(step)
-    rows = images.rows("test")
+    task = task_of(step.parameters["model"], step)
+    rows = task.images.rows("test")
     runtime = open_runtime(step)
-    check_classes(runtime, images)
-    latency, document = time_image(step, runtime, images.load(images.rows("test")[0], runtime.input_size))
-    probabilities, recalled = predict(step, runtime, images, rows)
-    accuracy = evaluate([row.label for row in rows], probabilities.argmax(axis=1).tolist(), images.classes)
+    check_classes(runtime, task)
+    latency, document = time_image(step, runtime, task.images.load(rows[0], runtime.input_size))
+    outputs, recalled = predict(step, runtime, task.images, rows)
+    accuracy = task.evaluate(rows, outputs, runtime.input_size)
     write_json(step.out / "latency.json", document)
+    memory = examine(step, runtime)
     write_json(step.out / "accuracy.json", accuracy.document())
-    write_predictions(step.out / "predictions.csv", rows, probabilities)
-    step.record(accuracy.numbers() + latency, facts(runtime, document, recalled))
+    task.write_predictions(step.out, rows, outputs, runtime.input_size)
+    step.record(accuracy.numbers() + latency + memory, facts(runtime, document, recalled))
+
+
+def examine(step: Step, runtime: Runtime) -> List[Dict[str, Any]]:
+    """Measure memory and execution where the runtime can, write `execution.json`; return the numbers of the record."""
+    if runtime.examine is None:
+        return []
+    numbers, document = runtime.examine()
+    write_json(step.out / "execution.json", document)
+    return numbers
 
 
 def facts(runtime: Runtime, latency: Dict[str, Any], recalled: int) -> Dict[str, Any]:
@@ -67,16 +76,16 @@ def open_runtime(step: Step) -> Runtime:
     return opened
 
 
-def check_classes(runtime: Runtime, images: ImageSet) -> None:
+def check_classes(runtime: Runtime, task: Task) -> None:
     """Demand a network that was made for this data set.
 
     Raises:
         InputError: its classes are others, or in another order.
     """
-    if runtime.classes != list(images.classes):
+    if runtime.classes != list(task.classes):
         raise InputError(
             "the network knows the classes %s, the data set has %s"
-            % (", ".join(runtime.classes), ", ".join(images.classes)),
+            % (", ".join(runtime.classes), ", ".join(task.classes)),
             "train on this data set",
         )
 

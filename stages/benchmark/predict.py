@@ -25,7 +25,7 @@ DECODED_AHEAD = 8  # images for each worker in one task: long enough to hide the
 
 
 def predict(step: Step, runtime: Runtime, images: ImageSet, rows: Sequence[Row]) -> Tuple[Probabilities, int]:
-    """Compute the probabilities for each row, [image, class]; also how many an earlier, dead attempt had made."""
+    """Compute the probabilities for each row, [image, class or pixel]; also how many a dead attempt had made."""
     kept = Kept(step.partial, len(rows))
     progress = Progress(step, len(rows), "image", "accuracy")
     progress.advance(kept.count)
@@ -37,9 +37,8 @@ def predict(step: Step, runtime: Runtime, images: ImageSet, rows: Sequence[Row])
         pixels = np.stack([images.load(row, runtime.input_size) for row in part])
         worker = idle.get()
         try:
-            return np.concatenate(
-                [worker(pixels[at : at + runtime.batch]) for at in range(0, len(part), runtime.batch)]
-            )
+            found = [worker(pixels[at : at + runtime.batch]) for at in range(0, len(part), runtime.batch)]
+            return np.concatenate(found).reshape(len(part), -1)
         finally:
             idle.put(worker)
 

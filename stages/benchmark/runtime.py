@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,8 @@ class Runtime:
 
     Where a runtime can, `on_all_threads` is `single` on all threads of the step, and `in_batches` takes an image and
     how often to repeat it, at most `largest_batch` times: it returns a function for each batch that may run at the
-    same time, which raises TooLargeError when memory does not suffice.
+    same time, which raises TooLargeError when memory does not suffice. `examine` measures what memory the file takes
+    and as what its weights are executed: numbers for the record, and `execution.json`.
     """
 
     classes: List[str]
@@ -41,4 +42,5 @@ class Runtime:
     on_all_threads: Optional[Callable[[Pixels], Callable[[], object]]] = None
     in_batches: Optional[Callable[[Pixels, int], List[Callable[[], object]]]] = None
     largest_batch: int = 1
+    examine: Optional[Callable[[], Tuple[List[Dict[str, Any]], Dict[str, Any]]]] = None
     facts: Dict[str, Any] = field(default_factory=dict)

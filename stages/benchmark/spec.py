@@ -37,6 +37,7 @@ SPEC = Spec(
             "benchmark",
             per=("model", "recipe", "runtime"),
             fixed={"runtime": "tflite-cpu"},
+            recipes="whole_bytes",
             inputs={"model": Input(stage="convert"), **_IMAGES},
         ),
         Variant(
@@ -44,6 +45,7 @@ SPEC = Spec(
             per=("model", "recipe", "runtime"),
             fixed={"runtime": "litert-cpu"},
             inputs={"model": Input(stage="convert"), **_IMAGES},
+            outputs=(Output("execution.json", "json"),),
         ),
         Variant(
             "benchmark-edgetpu",
@@ -68,7 +70,7 @@ SPEC = Spec(
             maximum=1024,
         ),
     ),
-    code=("stages/models/{model}.py", "stages/benchmark/{runtime}.py"),
+    code=("stages/models/{model}.py", "stages/tasks/{task}.py", "stages/benchmark/{runtime}.py"),
     cores="all",
     measures=True,
     resumable=True,

@@ -14,6 +14,7 @@ from typing import Any, Dict
 from stages.contract import InputError, Step, number, run, write_json
 from stages.convert.source import Converted, Source
 from stages.tflite.model import describe, float_operators, inputs_and_outputs, operator_counts, read_model
+from stages.tflite.sizes import sizes
 from stages.trained import load_trained
 
 VERSION = 1
@@ -26,9 +27,10 @@ def main(step: Step) -> None:
     source = Source.read(step, getattr(recipe, "load", load_trained))
     converted: Converted = recipe.convert(source)
     (step.out / "model.tflite").write_bytes(converted.content)
-    write_json(step.out / "conversion.json", conversion(source, converted))
-    size = number("size_bytes", len(converted.content), "B", runtime="tflite-cpu")
-    step.record([size], facts(converted))
+    told = conversion(source, converted)
+    write_json(step.out / "conversion.json", told)
+    names = ("size_bytes", "payload_bytes", "overhead_bytes")
+    step.record([number(name, told[name], "B", runtime=_runtime(told)) for name in names], facts(converted))
 
 
 def take_one_core() -> None:
@@ -54,6 +56,11 @@ def load_recipe(name: str) -> Any:
         raise InputError("no such recipe '%s'" % name, "`./run recipes` lists them") from error
 
 
+def _runtime(told: Dict[str, Any]) -> str:
+    """Name the runtime that the file is for: tflite-runtime refuses dense layers of four bits."""
+    return "litert-cpu" if any(one["dtype"] == "int4" for one in told["weights"]) else "tflite-cpu"
+
+
 def conversion(source: Source, converted: Converted) -> Dict[str, Any]:
     """Describe the result for `conversion.json`, read back from the file itself and not from what was asked for."""
     model = read_model(converted.content)
@@ -72,6 +79,7 @@ def conversion(source: Source, converted: Converted) -> Dict[str, Any]:
         "calibration": converted.calibration,
         "quantisation": converted.quantisation,
         "size_bytes": len(converted.content),
+        **sizes(model),
     }
 
 

@@ -15,8 +15,10 @@ import tensorflow as tf
 from stages.convert.int8 import quantise
 from stages.convert.judge import predict
 from stages.convert.simulation import Simulation
+from stages.convert.steps import UnsimulatedError
 from stages.images import as_floats
 from stages.progress import Progress
+from stages.tflite.model import read_model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +40,8 @@ def fine_tune(step: Step, flatbuffer: bytes, ranges: Ranges, pixels: NDArray[np.
     Raises:
         UnsimulatedError: the file cannot be simulated.
     """
+    if read_model(flatbuffer).main.operators[-1].name != "SOFTMAX":
+        raise UnsimulatedError("the network's answer is no softmax")
     simulation = Simulation(flatbuffer, quantise(flatbuffer, ranges))
     tf.config.experimental.enable_op_determinism()
     tf.random.set_seed(SEED)  # op determinism asks for one, though nothing here draws from it

@@ -4,79 +4,31 @@ The first of them are those that training kept for validation; more are taken fr
 few. On images that it was trained on a network is surer than on others, so scores are compared with the float network's
 on the same images and never quoted as an accuracy.
 
-What ranks candidates is the regret: how much less sure the float network is of the candidate's answer than of its own,
-on average over the images. It is the accuracy that the float network itself expects to lose. A change between two
-answers that are nearly as likely counts little, so there is less noise in it than in counts of right or equal answers,
-and unlike a divergence it does not mind answers that are right and only less sure.
+What ranks candidates depends on the task: stages/tasks.
 """
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import tensorflow as tf
 
 from stages.images import ImageSet, Row, as_floats, stratified
+from stages.tasks.classification import compare
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.convert.source import Source
+    from stages.tasks.score import Score
 
-LEAST = 1 / 512  # half a step of an 8-bit softmax: what a probability of zero may have been
 SEED = 1  # which images judge is not what a calibration seed varies
 CHUNK = 16  # images that a thread takes at a time
-# Regret up to which nothing more is tried. int8 may cost 0.010 of balanced accuracy. On 600 images a regret of this
-# size has a standard error of 0.0015, and some of them may be training images, of which the float network is surer
-# than of others: two standard errors, or a loss of 1.6 times the regret (the most that was measured), are within it.
-TOLERANCE = 0.006
-OF_IMAGES = ("regrets", "divergences")  # fields of a score that no document tells
-SURE = 2.0  # standard errors from which on a difference on the same images is one
 
-
-@dataclass(frozen=True)
-class Score:
-    """How a file does on the judging images.
-
-    `regret` is the mean of p(float's answer) - p(the file's answer), with the float network's p; `divergence` the mean
-    of KL(float || file) in nats; `agreement` the share of equal answers. `regrets` and `divergences` have one entry for
-    each image.
-    """
-
-    regret: float
-    divergence: float
-    cross_entropy: float
-    balanced_accuracy: float
-    agreement: float
-    regrets: NDArray[np.float64] = field(compare=False, repr=False)
-    divergences: NDArray[np.float64] = field(compare=False, repr=False)
-
-    @property
-    def is_within_tolerance(self) -> bool:
-        """Whether so little is lost that nothing more need be tried."""
-        return self.regret <= TOLERANCE
-
-    @property
-    def order(self) -> Tuple[float, float]:
-        """Sort by the expected loss of accuracy; by the divergence where that is equal."""
-        return self.regret, self.divergence
-
-    def betters(self, other: Score) -> bool:
-        """Whether the divergence is less than another's on the same images, by more than noise, and the regret no more.
-
-        The regret changes with the few images whose answers change: what one try does to it is mostly within its noise.
-        """
-        surer, surer_noise = _paired(other.divergences, self.divergences)
-        lost, lost_noise = _paired(self.regrets, other.regrets)
-        return surer > SURE * surer_noise and lost <= lost_noise
-
-    def document(self) -> Dict[str, float]:
-        """Describe for `conversion.json`."""
-        return {name: round(float(value), 6) for name, value in vars(self).items() if name not in OF_IMAGES}
+Compare = Callable[["NDArray[Any]", "NDArray[Any]", "NDArray[Any]"], "Score"]  # the float network's, a file's, truth
 
 
 class Judge:
@@ -85,21 +37,23 @@ class Judge:
     def __init__(
         self,
         pixels: NDArray[np.uint8],
-        labels: Sequence[int],
+        truths: Union[Sequence[Any], NDArray[Any]],
         flatbuffer: bytes,
         threads: int,
         *,
+        compare: Compare = compare,
         answers: Optional[NDArray[np.float64]] = None,
     ) -> None:
-        """Take the `answers` of the float network where they are known."""
-        self._pixels, self._labels, self._threads = pixels, np.asarray(labels), max(1, threads)
-        self._flatbuffer = flatbuffer
+        """Take the `answers` of the float network where they are known; `compare` is that of the task."""
+        self._pixels, self._truths, self._threads = pixels, np.asarray(truths), max(1, threads)
+        self._flatbuffer, self._compare = flatbuffer, compare
         self._float = predict(flatbuffer, pixels, self._threads) if answers is None else answers
-        self.reference = self._compare(self._float)
+        self.reference = compare(self._float, self._float, self._truths)
 
     def score(self, content: bytes) -> Score:
         """Run a file on all judging images."""
-        return self._compare(predict(content, self._pixels, self._threads))
+        said = predict(content, self._pixels, self._threads)
+        return self._compare(self._float, said, self._truths)
 
     def halves(self) -> Tuple[Judge, Judge]:
         """Divide the images in two, every other one: what was searched on one half is decided on the other."""
@@ -108,38 +62,11 @@ class Judge:
     @property
     def images(self) -> int:
         """Count the images."""
-        return len(self._labels)
+        return len(self._truths)
 
     def _part(self, images: slice) -> Judge:
-        pixels, labels, answers = self._pixels[images], self._labels[images], self._float[images]
-        return Judge(pixels, labels.tolist(), self._flatbuffer, self._threads, answers=answers)
-
-    def _compare(self, found: NDArray[np.float64]) -> Score:
-        said, apart = np.clip(found, LEAST, 1), divergences(self._float, found)
-        regrets = self._float.max(axis=1) - self._float[np.arange(len(found)), found.argmax(axis=1)]
-        right = found.argmax(axis=1) == self._labels
-        return Score(
-            regret=float(regrets.mean()),
-            divergence=float(apart.mean()),
-            cross_entropy=float(-np.log(said[np.arange(len(said)), self._labels]).mean()),
-            balanced_accuracy=float(np.mean([right[self._labels == one].mean() for one in np.unique(self._labels)])),
-            agreement=float((found.argmax(axis=1) == self._float.argmax(axis=1)).mean()),
-            regrets=regrets,
-            divergences=apart,
-        )
-
-
-def divergences(sure: NDArray[np.float64], said: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute KL(sure || said) in nats for each image of two sets of probabilities, [image, class]."""
-    ours, theirs = (np.clip(one, LEAST, 1) for one in (sure, said))
-    found: NDArray[np.float64] = (ours * np.log(ours / theirs)).sum(axis=1)
-    return found
-
-
-def _paired(ones: NDArray[np.float64], others: NDArray[np.float64]) -> Tuple[float, float]:
-    """Mean of the differences, and its standard error."""
-    difference = ones - others
-    return float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
+        pixels, truths, answers = self._pixels[images], self._truths[images], self._float[images]
+        return Judge(pixels, truths, self._flatbuffer, self._threads, compare=self._compare, answers=answers)
 
 
 def judging_rows(source: Source, images: ImageSet) -> List[Row]:
@@ -152,7 +79,7 @@ def judging_rows(source: Source, images: ImageSet) -> List[Row]:
 
 
 def predict(content: bytes, pixels: NDArray[np.uint8], threads: int) -> NDArray[np.float64]:
-    """Compute probabilities, [image, class], by TensorFlow's interpreter: XNNPACK where it can, one image at a time."""
+    """Compute answers, [image, ...], by TensorFlow's interpreter: XNNPACK where it can, one image at a time."""
     local = threading.local()
 
     def task(first: int) -> NDArray[np.float64]:

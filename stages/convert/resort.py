@@ -52,8 +52,8 @@ class Resorts:
             return best
         if self._judge.images < LEAST_JUDGED:
             self._step.warning(
-                "no int8 file is within tolerance (expected loss of accuracy %.3f), and %d judging images are too few "
-                "to search on" % (best.score.regret, self._judge.images)
+                "no int8 file is within tolerance (expected loss of %s %.3f), and %d judging images are too few "
+                "to search on" % (best.score.worth, best.score.regret, self._judge.images)
             )
             return best
         weights = absorb(self._flatbuffer, plain.content, best.content)
@@ -62,8 +62,8 @@ class Resorts:
             best, enough = self._tune(best, weights)
         if not (enough or best.score.is_within_tolerance):
             self._step.warning(
-                "int8 is expected to lose %.3f of accuracy, whatever was tried: see the report's section Quantisation"
-                % best.score.regret
+                "int8 is expected to lose %.3f of %s, whatever was tried: see the report's section Quantisation"
+                % (best.score.regret, best.score.worth)
             )
         return best
 

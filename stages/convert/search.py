@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.contract import Step
-    from stages.convert.judge import Judge, Score
+    from stages.convert.judge import Judge
     from stages.convert.ranges import Statistics
+    from stages.tasks.score import Score
 
 CORRECTED = 3  # of the rules are tried with bias correction: those that did best without
 

@@ -8,18 +8,22 @@ in the file is so here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Collection, Dict, List, Optional, Tuple
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.lite.tools import flatbuffer_utils
 
 from stages.convert.constants import BIAS, KERNEL, WEIGHTED, own_buffer
+from stages.convert.rounding import highest, to_nearest
 from stages.convert.steps import Limits, UnsimulatedError, rounding
 from stages.tflite.model import Operator, Tensor, read_model
 from stages.tflite.options import SAME
 
-BITS = 8
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BITS, FEW = 8, 4
 LEAST_LIMIT = 1e-12  # a channel whose weights are all zero has no range
 ACTIVATIONS: Dict[int, Callable[[Any], Any]] = {  # enum ActivationFunctionType
     0: lambda values: values,
@@ -44,22 +48,28 @@ SIMPLE: Dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Weighted:
-    """The variables of one operator, in TFLite's layout; `makes` is the name of its output."""
+    """The variables of one operator, in TFLite's layout; `makes` is the name of its output.
+
+    `step` is there where the kernel has few bits: the size of its steps, for each output channel.
+    """
 
     name: str
     makes: str
     kernel: Any
     bias: Optional[Any]
+    step: Optional[Any] = None
 
 
 class Simulation:
     """`flatbuffer` is the float graph and `content` the int8 file of it whose ranges are simulated.
 
+    The 1x1 convolutions at the places in `narrow` have kernels of four bits, on steps that can be learnt.
+
     Raises:
         UnsimulatedError: an operator is not simulated, or the file is not one of this graph.
     """
 
-    def __init__(self, flatbuffer: bytes, content: bytes) -> None:
+    def __init__(self, flatbuffer: bytes, content: bytes, narrow: Collection[int] = ()) -> None:
         self._flatbuffer, self._graph = flatbuffer, read_model(flatbuffer).main
         known = {*SIMPLE, *WINDOWED, *WEIGHTED, "CONCATENATION", "MEAN", "RESHAPE"}
         unknown = sorted({one.name for one in self._graph.operators} - known)
@@ -73,6 +83,7 @@ class Simulation:
             for which in (KERNEL, BIAS)
             if which < len(operator.inputs) and operator.inputs[which] >= 0
         }
+        self._steps = {place: tf.Variable(steps_of(self._own[place, KERNEL].numpy())) for place in narrow}
 
     @property
     def variables(self) -> List[Any]:
@@ -88,6 +99,7 @@ class Simulation:
                 self._graph.tensors[one.outputs[0]].name,
                 self._own[place, KERNEL],
                 self._own.get((place, BIAS)),
+                self._steps.get(place),
             )
             for place, one in enumerate(self._graph.operators)
             if (place, KERNEL) in self._own
@@ -142,13 +154,34 @@ class Simulation:
         if operator.name == "FULLY_CONNECTED":  # TensorFlow 2.15 gives it one scale for all of its weights
             made = tf.matmul(tf.reshape(values, [-1, kernel.shape[1]]), _rounded_kernel(kernel), transpose_b=True)
         elif operator.name == "CONV_2D":
-            kernel = _rounded_kernel(tf.transpose(kernel, (1, 2, 3, 0)), per_channel=True)
+            kernel = tf.transpose(kernel, (1, 2, 3, 0))
+            few = place in self._steps
+            kernel = on_steps(kernel, self._steps[place]) if few else _rounded_kernel(kernel, per_channel=True)
             made = tf.nn.conv2d(values, kernel, strides, _padding(told), dilations=spread)
         else:
             shape = [*kernel.shape[1:3], -1, told["depth_multiplier"]]
             kernel = tf.reshape(_rounded_kernel(kernel, per_channel=True), shape)
             made = tf.nn.depthwise_conv2d(values, kernel, (1, *strides, 1), _padding(told), dilations=spread)
         return made + self._own[place, BIAS] if (place, BIAS) in self._own else made
+
+
+def steps_of(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Find the steps of a kernel, [output, ...]: those that it is on, or else those that change it least."""
+    _, found = to_nearest(kernel.reshape(len(kernel), -1).astype(np.float64), None, FEW)
+    return found.astype(np.float32)
+
+
+def on_steps(kernel: Any, step: Any) -> Any:
+    """Round a kernel, [..., output], to whole steps of four bits; gradients reach the kernel and the step.
+
+    Source: Esser et al., Learned step size quantization, arXiv:1902.08153, equations 1 to 3 and section 2.2.
+    """
+    most = float(highest(FEW))
+    weight = 1 / np.sqrt(most * np.prod(kernel.shape[:-1]))  # of the step's gradient
+    size = tf.maximum(step, LEAST_LIMIT)
+    size = size * weight + tf.stop_gradient(size - size * weight)
+    codes = tf.clip_by_value(kernel / size, -most, most)
+    return (codes + tf.stop_gradient(tf.round(codes) - codes)) * size
 
 
 def _rounded_kernel(kernel: Any, *, per_channel: bool = False) -> Any:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from stages.images import ImageSet
+from stages.tasks import task_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from stages.contract import Step
+    from stages.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class Source:
     def images(self) -> ImageSet:
         """Read the data set."""
         return ImageSet.read(self.step)
+
+    def task(self) -> Task:
+        """Open what the network learnt, on the data set."""
+        return task_of(self.name, self.step)
 
 
 @dataclass(frozen=True)

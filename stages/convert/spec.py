@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict
+from typing import Dict, Optional
 
 from stages.spec import Input, Output, Parameter, Spec, Variant
 
@@ -13,7 +13,9 @@ class Recipe:
     """How a network becomes a deployable file: `convert` in `stages/convert/recipes/NAME.py`, `-` read as `_`.
 
     `edgetpu` recipes are compiled for the Edge TPU; what they make is int8 throughout, but for `islands`, which the
-    converter leaves in float. `trained` recipes get their weights from the qat stage, all others from the train stage.
+    converter leaves in float. `trained` recipes get their weights from the qat stage, all others from the train stage;
+    what is made from a file rather than from weights alone names the recipe of that file, its `base`. A `planned` one
+    is told by the sensitivity stage which layers bear what. `int4` ones have weights of four bits.
     """
 
     summary: str
@@ -21,11 +23,24 @@ class Recipe:
     trained: bool = False
     default: bool = True
     islands: bool = False
+    base: Optional[str] = None
+    planned: bool = False
+    int4: bool = False
 
     @property
     def untrained(self) -> bool:
         """Whether the recipe takes the float training's weights as they are."""
-        return not self.trained
+        return not self.trained and self.base is None
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether it goes on from a full-int8 file to fewer bits, the same for all layers."""
+        return self.base is not None and not self.planned
+
+    @property
+    def whole_bytes(self) -> bool:
+        """Whether no number of its file is packed into less than a byte: tflite-runtime 2.14 refuses dense int4."""
+        return not self.int4
 
     @property
     def int8(self) -> bool:
@@ -49,22 +64,46 @@ RECIPES: Dict[str, Recipe] = {
         default=False,
         islands=True,
     ),
+    "ptq-int4": Recipe(
+        "ptq-int8 with the weights of its 1x1 convolutions at 4 bits", default=False, base="ptq-int8", int4=True
+    ),
+    "mixed": Recipe(
+        "ptq-int8 with those 1x1 convolutions at 4 bits that bear it best, to a size or an expected loss",
+        default=False,
+        base="ptq-int8",
+        planned=True,
+        int4=True,
+    ),
+    "qat-int4": Recipe(
+        "as ptq-int4, from weights that were trained on with these very steps simulated, their sizes learnt",
+        default=False,
+        trained=True,
+        int4=True,
+    ),
 }
 
-CALIBRATED = {"recipe": ("ptq-int8-stock", "ptq-int8")}
-SEARCHED = {"recipe": ("ptq-int8",)}
+CALIBRATED = {"recipe": ("ptq-int8-stock", "ptq-int8", "ptq-int4", "mixed")}
+SEARCHED = {"recipe": ("ptq-int8", "ptq-int4", "mixed")}
+PLANNED = {"recipe": ("mixed",)}
+INT8 = Input(stage="convert", where={"recipe": "ptq-int8"})
 
 
-def _variant(stage: str, recipes: str) -> Variant:
+def _variant(stage: str, recipes: str, **more: Input) -> Variant:
     """Make the variant for recipes whose weights come from a stage."""
+    inputs = {"model": Input(stage=stage), **more}
     data = {"dataset": Input(stage="dataset"), "data": Input(external="data", keyed=False)}
-    return Variant("convert", per=("model", "recipe"), inputs={"model": Input(stage=stage), **data}, recipes=recipes)
+    return Variant("convert", per=("model", "recipe"), inputs={**inputs, **data}, recipes=recipes)
 
 
 SPEC = Spec(
     name="convert",
     summary="make a TFLite file by a recipe",
-    variants=(_variant("train", "untrained"), _variant("qat", "trained")),
+    variants=(
+        _variant("train", "untrained"),
+        _variant("qat", "trained"),
+        _variant("train", "narrowed", int8=INT8),
+        _variant("train", "planned", int8=INT8, sensitivity=Input(stage="sensitivity")),
+    ),
     outputs=(Output("model.tflite", "tflite"), Output("conversion.json", "json")),
     parameters=(
         Parameter(
@@ -94,6 +133,24 @@ SPEC = Spec(
             maximum=100_000,
             when=SEARCHED,
         ),
+        Parameter(
+            "compression",
+            "float",
+            5.0,
+            "bytes of the float32 file over those of the mixed one, to be reached",
+            minimum=1.0,
+            maximum=16.0,
+            when=PLANNED,
+        ),
+        Parameter(
+            "largest_loss",
+            "float",
+            0.0,
+            "accuracy that the mixed file may be expected to lose; it then decides instead of the size; 0 leaves it so",
+            minimum=0.0,
+            maximum=1.0,
+            when=PLANNED,
+        ),
     ),
-    code=("stages/models/{model}.py", "stages/convert/recipes/{recipe}.py"),
+    code=("stages/models/{model}.py", "stages/tasks/{task}.py", "stages/convert/recipes/{recipe}.py"),
 )

@@ -28,10 +28,10 @@ from stages.rewrite import rewrite
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from stages.convert.judge import Score
     from stages.convert.ranges import Statistics
     from stages.convert.search import Candidate
     from stages.images import Row
+    from stages.tasks.score import Score
 
 FIRST_ROUND = 50  # calibration images; each round doubles them
 CONVERGED_WIDTH = 0.02  # median change of the widths of the ranges from one round to the next
@@ -53,13 +53,15 @@ class Tuning:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._images = source.images()
+        task = source.task()
+        self._images = task.images
         self._judged = judging_rows(source, self._images)
         self._rows = draw(source, self._images, [row.path for row in self._judged])
         model, self._rewritten = rewrite(source.model)
         self._flatbuffer = float_flatbuffer(model)
-        labels = [row.label for row in self._judged]
-        self._judge = Judge(self._pixels(self._judged), labels, self._flatbuffer, source.step.threads)
+        truths = [task.truth(row, source.input_size) for row in self._judged]
+        pixels = self._pixels(self._judged)
+        self._judge = Judge(pixels, truths, self._flatbuffer, source.step.threads, compare=task.compare)
         self._observer = self._observe(self._flatbuffer)
         self._swish = swish_inputs(self._observer.model)
 

@@ -55,9 +55,9 @@ def make(step: Step) -> None:
     found = layout.scan(source.root)
     ignored = sorted(source.ignored + found.ignored)
     layout.check_filled(found.classes, {place[:2] for place in found.places + _as_places(source.bad)}, ignored)
-    looks = _look_at_all(source.root, found.places, step)
-    size, entries, bad = _judge(looks, source.bad + found.bad)
-    _refuse_or_skip(step, source, bad, len(looks) + len(source.bad) + len(found.bad))
+    looks = look_at_all(source.root, found.places, step)
+    size, entries, bad = judge(looks, source.bad + found.bad)
+    refuse_or_skip(step, source, bad, len(looks) + len(source.bad) + len(found.bad))
     layout.check_filled(found.classes, {entry[:2] for entry in entries}, ignored)
     facts = _warn(step, entries, ignored, bad)
     facts["splits"] = index.write(step.out, "folder", found.classes, size, entries, images=source.images, skipped=bad)
@@ -94,7 +94,7 @@ def _as_places(bad: Bad) -> List[Place]:
     return places
 
 
-def _look_at_all(root: Path, places: Sequence[Place], step: Step) -> List[Look]:
+def look_at_all(root: Path, places: Sequence[Place], step: Step) -> List[Look]:
     """Check every file; Pillow and the digest release the interpreter, so threads use all cores."""
     looks: List[Look] = []
     with ThreadPoolExecutor(max(1, step.threads)) as pool:
@@ -117,7 +117,7 @@ def _look_at(root: Path, place: Place) -> Look:
         return Look(place, reason=str(error))
 
 
-def _judge(looks: Sequence[Look], bad: Bad) -> Tuple[Tuple[int, int], List[Entry], Bad]:
+def judge(looks: Sequence[Look], bad: Bad) -> Tuple[Tuple[int, int], List[Entry], Bad]:
     """Return the size that most images have (the larger one of equals), the images of that size, and all bad ones."""
     sizes = Counter(look.size for look in looks if look.reason is None)
     if not sizes:
@@ -134,7 +134,7 @@ def _wrong_size(found: Tuple[int, int], most: Tuple[int, int]) -> str:
     return "%d x %d pixels, most images have %d x %d" % (found[1], found[0], most[1], most[0])
 
 
-def _refuse_or_skip(step: Step, source: Source, bad: Bad, total: int) -> None:
+def refuse_or_skip(step: Step, source: Source, bad: Bad, total: int) -> None:
     """Stop because of bad images, naming them, or take those that were unpacked out of the artifact."""
     if bad and step.parameters["on_bad_image"] == "fail":
         lines = ["  %s: %s" % (item["path"], item["reason"]) for item in bad[:NAMED]]

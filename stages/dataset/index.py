@@ -9,7 +9,7 @@ import csv
 import hashlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from stages.contract import write_json
 
@@ -74,11 +74,12 @@ def write(
     *,
     images: str,
     skipped: Sequence[Dict[str, str]] = (),
+    further: Optional[Dict[str, Any]] = None,
 ) -> Dict[str, Dict[str, int]]:
     """Write `dataset.json` and `images.csv` to `out` and return the number of images by split and class.
 
     `classes` is in the order of the labels, `size` is height and width, `images` says whether the paths are relative to
-    the artifact's `images` or to the user's `data`.
+    the artifact's `images` or to the user's `data`. `further` is what else `dataset.json` says.
     """
     splits = counts(entries, classes)
     document = {
@@ -90,6 +91,7 @@ def write(
         "splits": splits,
         "images": images,
         "skipped": list(skipped),
+        **(further or {}),
     }
     write_json(out / "dataset.json", document)
     label = {name: number for number, name in enumerate(classes)}

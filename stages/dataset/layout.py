@@ -16,6 +16,9 @@ from stages.dataset.index import Place
 NEEDED = ("train", "test")
 SPLITS = (*NEEDED, "val", "calib")
 ENDING = ".png"
+IMAGES, MASKS = "images", "masks"  # folders of data whose truth is in masks
+GROUP = "image"  # the one class of such data
+WANTED_MASKED = "expected images/<split>/*.png and masks/<split>/*.png of the same names, splits 'train' and 'test'"
 WANTED = "expected <split>/<class>/*.png with the splits 'train' and 'test' (and 'val', 'calib')"
 
 
@@ -46,6 +49,46 @@ def scan(root: Path) -> Layout:
         for name in classes:
             _files(root, split, name, layout)
     return layout
+
+
+def scan_masked(root: Path) -> Layout:
+    """Look at every file `images/<split>/*.png`, whose truth is a mask of the same name in `masks/<split>`.
+
+    All images are of one class, `GROUP`. An image without a mask is bad; a mask without an image is ignored.
+
+    Raises:
+        InputError: a split is missing, a link leads outside, or a folder cannot be read.
+    """
+    layout = Layout(classes=(GROUP,))
+    splits = {kind: _folders(root, root / kind, layout) for kind in (IMAGES, MASKS)}
+    missing = ["%s/%s" % (kind, split) for kind in splits for split in NEEDED if split not in splits[kind]]
+    if missing:
+        raise InputError("the data has no folder %s" % quoted(missing), WANTED_MASKED)
+    for split in splits[IMAGES]:
+        if split not in SPLITS:
+            layout.ignored.append("%s/%s" % (IMAGES, split))
+            continue
+        images, masks = Layout(), Layout()
+        _files(root, IMAGES, split, images)
+        if split in splits[MASKS]:
+            _files(root, MASKS, split, masks)
+        _match(split, images, masks, layout)
+    return layout
+
+
+def mask_of(image: str) -> str:
+    """Return the path of an image's mask."""
+    return MASKS + image[len(IMAGES) :]
+
+
+def _match(split: str, images: Layout, masks: Layout, layout: Layout) -> None:
+    """Take over the images that have a mask, and name everything else."""
+    there = {place.path for place in masks.places}
+    wanted = {mask_of(place.path): place.path for place in images.places}
+    layout.places += [Place(split, GROUP, image) for mask, image in wanted.items() if mask in there]
+    layout.bad += images.bad + masks.bad
+    layout.bad += [{"path": image, "reason": "it has no mask"} for mask, image in wanted.items() if mask not in there]
+    layout.ignored += [*images.ignored, *masks.ignored, *sorted(there - set(wanted))]
 
 
 def check_filled(classes: Sequence[str], filled: Set[Tuple[str, str]], ignored: Sequence[str] = ()) -> None:

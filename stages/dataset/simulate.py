@@ -7,24 +7,43 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from stages.contract import InputError, Step, number
-from stages.dataset import index, occupancy
+from stages.dataset import index, masks, occupancy
 from stages.dataset.lartpc import CLASSES, Config, GeneratorError, generate
+from stages.dataset.lartpc.origin import ORIGINS
 
 SPLITS = ("train", "test")
 VIEWS = ("u", "v", "w")
+COLLECTION = VIEWS.index("w")  # the view whose charge is read best: masks are of it
+ABOUT = (
+    "The images are neutrino events in liquid argon, simulated by Coralline's own generator, and no measurement; a "
+    "mask says of each pixel of the collection view w whether the particle that left most of its charge makes a track "
+    "or a shower."
+)
 
 
 def make(step: Step) -> None:
     """Simulate the events that the parameters ask for."""
-    config = _config(step.parameters)
+    _make(step, _config(step.parameters, step.parameters["size"]))
+
+
+def make_tracks(step: Step) -> None:
+    """Simulate the events with a mask each: what left the charge of every pixel of the collection view."""
+    config = _config(step.parameters, step.parameters["pixels"])
+    _make(step, config, COLLECTION, {"about": ABOUT, "masks": {"values": list(ORIGINS), "sought": "track"}})
+
+
+def _make(step: Step, config: Config, masked: Optional[int] = None, further: Optional[Dict[str, Any]] = None) -> None:
     wanted = {split: _events(step.parameters, split) for split in SPLITS}
-    speed = _generate(step, wanted, config)
+    speed = _generate(step, wanted, config, masked)
     images = step.out / "images"
     entries = index.digest_all(images, index.walk(images, CLASSES, SPLITS), step.threads)
-    splits = index.write(step.out, "simulate", CLASSES, (config.size, config.size), entries, images="artifact")
+    source, size = step.parameters["source"], (config.size, config.size)
+    splits = index.write(step.out, source, CLASSES, size, entries, images="artifact", further=further)
+    if masked is not None:
+        masks.write(step.out, [entry.path for entry in sorted(entries)])
     if splits != wanted:
         raise RuntimeError("the generator was asked for %r and made %r" % (wanted, splits))
     pixels, facts = occupancy.measure(images, entries, CLASSES, VIEWS)
@@ -62,16 +81,16 @@ def _events(parameters: Dict[str, Any], split: str) -> Dict[str, int]:
     return given
 
 
-def _config(parameters: Dict[str, Any]) -> Config:
+def _config(parameters: Dict[str, Any], size: int) -> Config:
     """Hand the physics parameters to the generator, which knows their limits."""
-    values = {field.name: parameters[field.name] for field in dataclasses.fields(Config)}
+    values = {field.name: parameters[field.name] for field in dataclasses.fields(Config) if field.name != "size"}
     try:
-        return Config(**{**values, "fsi": int(values["fsi"])})
+        return Config(**{**values, "fsi": int(values["fsi"]), "size": size})
     except GeneratorError as error:
         raise InputError("dataset: %s" % error, "correct the value; `./run stages` lists the parameters") from error
 
 
-def _generate(step: Step, wanted: Dict[str, Dict[str, int]], config: Config) -> float:
+def _generate(step: Step, wanted: Dict[str, Dict[str, int]], config: Config, masked: Optional[int]) -> float:
     """Run the generator and return events per second, compilation of the kernel not counted."""
     marks: List[Tuple[int, float]] = []
 
@@ -80,6 +99,7 @@ def _generate(step: Step, wanted: Dict[str, Dict[str, int]], config: Config) -> 
         step.progress(done, total, "event")
 
     start = time.perf_counter()
-    generate(step.out, step.parameters["seed"], wanted, config, processes=step.threads, progress=progress)
+    seed, processes = step.parameters["seed"], step.threads
+    generate(step.out, seed, wanted, config, processes=processes, progress=progress, masked=masked)
     (first, began), (last, ended) = (marks[0], marks[-1]) if len(marks) > 1 else ((0, start), marks[-1])
     return (last - first) / (ended - began)

@@ -48,7 +48,7 @@ def outputs(samples: Array, weights: Array, hidden: int) -> Array:
 
 
 @jit
-def _forward(sample: Array, weights: Array, hidden: int, inputs: int, layer: Array) -> float:
+def _forward(sample: Array, weights: Array, hidden: int, inputs: int, layer: Array) -> Any:
     if hidden == 0:
         total = weights[inputs]
         for place in range(inputs):

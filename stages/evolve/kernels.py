@@ -22,7 +22,7 @@ _SUM = np.uint64(0x0101010101010101)
 
 
 @jit
-def ones(word: Any) -> int:
+def ones(word: Any) -> Any:
     """Count the ones of a word (Warren, Hacker's Delight, section 5-1)."""
     pairs = word - ((word >> _S1) & _M1)
     fours = (pairs & _M2) + ((pairs >> _S2) & _M2)

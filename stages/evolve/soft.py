@@ -112,7 +112,7 @@ def add_slopes(
 
 
 @jit
-def _fold(entries: Array, pin_value: Array, folds: Array) -> float:
+def _fold(entries: Array, pin_value: Array, folds: Array) -> Any:
     """Take the mean of a table's entries, pin by pin: each halves how many there are."""
     size, base = len(entries), 0
     folds[:size] = entries

@@ -13,6 +13,8 @@ from stages.lut.network import MalformedNetwork, Network
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stages.arrays import Arrays
+
 NAME = "network.npz"
 VERSION = 1
 MOST_BYTES = 2**20  # of one array: the largest network that `Network` allows takes 64 KiB
@@ -29,7 +31,7 @@ ARRAYS = {
 
 def write_network(folder: Path, network: Network) -> None:
     """Write `network.npz`."""
-    arrays = {
+    arrays: Arrays = {
         "format": np.array([VERSION, network.samples, network.bits], np.uint16),
         "layers": np.array(network.layers, np.uint16),
         "sample": network.sample.astype(np.uint16),

@@ -8,7 +8,7 @@ of pin 1 counts 2, and so on; the sum names the entry of its table, bit `sum` of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Sequence, Tuple
+from typing import List, Sized, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,7 @@ class Network:
         ends = np.cumsum([0, *self.layers]).tolist()
         return [slice(begin, end) for begin, end in zip(ends, ends[1:])]
 
-    def compare(self, waveforms: NDArray[np.unsignedinteger[object]]) -> Bits:  # type: ignore[type-var]
+    def compare(self, waveforms: NDArray[np.uint16]) -> Bits:
         """Return the comparators' bits, [waveform, input], for waveforms [waveform, sample]."""
         compared: Bits = waveforms[:, self.sample] >= self.threshold
         return compared
@@ -126,7 +126,7 @@ def _check_sizes(network: Network) -> None:
     _check_lengths(neurons, sum(network.layers), network.tables, network.sample, network.threshold)
 
 
-def _check_lengths(neurons: int, told: int, tables: Sequence[int], sample: Sequence[int], thr: Sequence[int]) -> None:
+def _check_lengths(neurons: int, told: int, tables: Sized, sample: Sized, thr: Sized) -> None:
     if len(sample) != len(thr):
         raise MalformedNetwork("%d comparators have %d thresholds" % (len(sample), len(thr)))
     if not neurons == told == len(tables):

@@ -1,7 +1,8 @@
 """The networks: one file each, found by name; a new model is a new file here and nothing else.
 
 A model file holds `MODEL`, pure data that both sides read, and, for a network of Keras layers, `build(size, classes)`,
-which imports TensorFlow and returns an untrained Keras model with inputs in [0, 1] and softmax outputs.
+which imports TensorFlow and returns an untrained Keras model with inputs and outputs in [0, 1]: a softmax for
+classification, a sigmoid for each pixel for segmentation.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Model:
     `input_size` is the edge of its input in pixels, `smallest_input` the least that its layers allow; both are 0 for a
     network that sees no images. None for `recipes` means every one. `network` is what it is made of: stages say which
     kind they take (`Variant.networks`). `task` is what it learns, `source` the data it learns from unless the user
-    names other.
+    names other. A `tiny` one is also written as C source for microcontrollers.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Model:
     source: str = "simulate"
     metrics: Tuple[str, ...] = ("balanced_accuracy", "accuracy", "macro_f1")
     recipes: Optional[Tuple[str, ...]] = None
+    tiny: bool = False
 
 
 def load_models() -> Dict[str, Model]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, List
 
 from stages.contract import Step, run, write_json
-from stages.paper import figures, page, pareto, published, study, tables, words
+from stages.paper import figures, page, published, study, tables, words
 from stages.paper.compare import Replay
 from stages.paper.published import TABLES
-from stages.report import energy, handovers, provenance
+from stages.report import energy, handovers, pareto, provenance
 from stages.report.figures import confusions
 from stages.report.gather import gather
 

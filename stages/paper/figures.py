@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from stages.drawing import COLOURS, INK, MARKERS, STYLE, as_svg
-from stages.paper import pareto
+from stages.report import pareto
 from stages.report.figures import Drawing
 from stages.report.gather import recipe_order
 from stages.report.hosts import hosts
@@ -20,9 +20,9 @@ from stages.report.table import numbered
 
 if TYPE_CHECKING:
     from stages.paper.compare import Replay
-    from stages.paper.pareto import Candidate
     from stages.paper.verdicts import Comparison
     from stages.report.hosts import Host
+    from stages.report.pareto import Candidate
 
 PIPELINES = {"PTQ": ("TF", "PTQ", "Edge TPU PTQ"), "QAT": ("TF", "TF QAT", "QAT quantised", "Edge TPU QAT")}
 WAYS = {"paper": "made in the paper's way", "ours": "made in our way"}

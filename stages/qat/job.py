@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Dict, List
 
 import numpy as np
 
-from stages.accuracy import evaluate
 from stages.contract import Step, number
 from stages.images import stratified
 from stages.qat import outputs, processor
@@ -16,15 +15,15 @@ from stages.qat.ways import find_way
 from stages.train import runtime
 from stages.train.checkpoint import Checkpoints, digest_of, fingerprint
 from stages.train.outputs import write_history
-from stages.train.scores import score
+from stages.train.scores import answers
 from stages.train.stream import Stream
 from stages.trained import load_trained
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from stages.accuracy import Accuracy
     from stages.qat.settings import Settings
+    from stages.tasks import Evaluation
     from stages.train.data import Data
     from stages.train.fit import Trained
 
@@ -51,16 +50,17 @@ class Job:
         accuracy = self._test(way.network)
         self._step.record(self._numbers(trained, accuracy), self._facts(trained))
 
-    def _test(self, network: Any) -> Accuracy:
+    def _test(self, network: Any) -> Evaluation:
         """Run the test split through the simulated network, as the benchmark does with a file."""
-        scores = score(network, self._stream("test"), self._data.images.classes)
-        accuracy = evaluate(scores.labels.tolist(), scores.predicted.tolist(), scores.classes)
-        outputs.write_test(self._step.out, accuracy, self._data.test, scores.outputs)
+        said = answers(network, self._stream("test"))
+        accuracy = self._data.task.evaluate(self._data.test, said, self._size)
+        self._data.task.write_predictions(self._step.out, self._data.test, said, self._size)
+        outputs.write_test(self._step.out, accuracy)
         return accuracy
 
     def _stream(self, split: str) -> Stream:
         rows = getattr(self._data, split)
-        return Stream(self._data.images, rows, self._size, self._settings.batch, self._step.threads)
+        return Stream(self._data.task, rows, self._size, self._settings.batch, self._step.threads)
 
     def _observed(self) -> NDArray[np.uint8]:
         rows = stratified(self._data.train, "ranges", self._settings.seed, count=OBSERVED)
@@ -78,7 +78,7 @@ class Job:
         }
         return Checkpoints(self._step.partial, fingerprint(parts))
 
-    def _numbers(self, trained: Trained, accuracy: Accuracy) -> List[Dict[str, Any]]:
+    def _numbers(self, trained: Trained, accuracy: Evaluation) -> List[Dict[str, Any]]:
         """Give what only this stage can measure: the simulated network is in no file that a benchmark could run."""
         loss = trained.schedule.best_loss
         if loss is None:

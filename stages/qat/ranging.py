@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from stages.convert.calibration import Observer, makers
 from stages.convert.int8 import quantise
-from stages.convert.judge import divergences, predict
+from stages.convert.judge import predict
 from stages.convert.ranges import RULES, Ranges, clip_swish, swish_inputs
 from stages.progress import Progress
+from stages.tasks.classification import divergences
 from stages.tflite.model import read_model
 
 if TYPE_CHECKING:

@@ -6,10 +6,24 @@ import csv
 from typing import TYPE_CHECKING, Any, Dict, List
 
 from stages.contract import Step, run, write_json
-from stages.report import doctor, edgetpu, energy, figures, handovers, page, provenance, samples, tables
+from stages.report import (
+    doctor,
+    edgetpu,
+    energy,
+    figures,
+    handovers,
+    masks,
+    memory,
+    page,
+    pareto,
+    provenance,
+    samples,
+    tables,
+)
 from stages.report.gather import gather, rows
 from stages.report.latencies import latencies
 from stages.report.sections import sections
+from stages.report.segmentation import segmentation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,18 +54,30 @@ def main(step: Step) -> None:
 
 def draw(step: Step, gathered: Gathered, found: List[Dict[str, Any]], energies: List[Table]) -> page.Content:
     """Build all tables and figures."""
-    built = [tables.headline(gathered), tables.accuracy(gathered), tables.sizes(gathered), *latencies(gathered)]
+    files = pareto.candidates(gathered)
+    built = [
+        tables.headline(gathered),
+        tables.accuracy(gathered),
+        segmentation(gathered),
+        tables.sizes(gathered),
+        *latencies(gathered),
+        memory.memory(gathered),
+        *pareto.tables(files),
+    ]
     built += [handovers.handovers(gathered), *energies]
     built += [doctor.remedies(gathered), doctor.activations(gathered), edgetpu.predictions(gathered)]
     built += [provenance.data(gathered.dataset), provenance.artifacts(gathered), provenance.numbers(found)]
+    answers = masks.answers(step, gathered)
     return page.Content(
         gathered=gathered,
         tables={table.name: table for table in built},
         scatter=figures.accuracy_and_size(gathered),
         confusions=figures.confusions(gathered),
         curves=[drawing for one in (*gathered.of("train"), *gathered.of("qat")) for drawing in figures.curves(one)],
-        samples=samples.draw(step, gathered.dataset, step.parameters["samples"]),
+        samples=samples.draw(step, gathered.dataset, step.parameters["samples"], answers),
         sections=sections(gathered),
+        plans=pareto.plans(files),
+        answered=answers.label if answers else None,
     )
 
 
@@ -64,6 +90,8 @@ def write_figures(folder: Path, content: page.Content) -> None:
         for sample in of_class:
             (folder / ("%s-channel.png" % sample.name)).write_bytes(sample.channel)
             (folder / ("%s-colours.png" % sample.name)).write_bytes(sample.colours)
+            if sample.answer is not None:
+                (folder / ("%s-answer.png" % sample.name)).write_bytes(sample.answer)
     for section in content.sections:
         for picture in section.pictures:
             (folder / picture.name).write_bytes(picture.content)

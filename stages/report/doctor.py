@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Sequence, Tuple
 
-from stages.report.table import Cell, Table, word
+from stages.report.table import NOT_APPLICABLE, Cell, Table, word
 
 if TYPE_CHECKING:
     from stages.report.gather import Artifact, Gathered
 
 FRACTION = "{:.3f}"
 FINE = "{:.4f}"
-SCORES = (("balanced_accuracy", FRACTION), ("agreement", FRACTION), ("regret", FINE), ("divergence", FINE))
+SCORES = (
+    ("iou", "IoU", FRACTION),
+    ("balanced_accuracy", "balanced accuracy", FRACTION),
+    ("agreement", "agreement", FRACTION),
+    ("regret", "regret", FINE),
+    ("divergence", "divergence, nats", FINE),
+)
 LONGEST_NAME = 60  # characters of a tensor's name; the whole stands in its title
 
 
 def remedies(gathered: Gathered) -> Table:
     """One row for each remedy on the way to the chosen file, scored on the judging images."""
-    titles = ["balanced accuracy", "agreement", "regret", "divergence, nats"]
+    found = list(_searched(gathered))
+    scores = [one for one in SCORES if any(one[0] in told["float32"] for _, told in found)]
+    titles = [name for _, name, _ in scores]
     table = Table("quantisation", "Quantisation", ["model", "recipe", "after", *titles], words=3)
-    for artifact, told in _searched(gathered):
+    for artifact, told in found:
         steps = [{"remedy": "float32", **told["float32"]}, *told["remedies"]]
-        table.rows += [[*_axes(artifact), word(step["remedy"]), *_scores(artifact, step)] for step in steps]
+        rows = [[*_axes(artifact), word(step["remedy"]), *_scores(artifact, step, scores)] for step in steps]
+        table.rows += rows
     return table
 
 
@@ -55,9 +64,13 @@ def _axes(artifact: Artifact) -> Tuple[Cell, Cell]:
     return word(artifact.axis("model")), word(artifact.axis("recipe"))
 
 
-def _scores(artifact: Artifact, step: Dict[str, Any]) -> Iterator[Cell]:
-    for name, form in SCORES:
-        yield Cell(form.format(step[name]), step[name], "number", title=artifact.label, artifact=artifact)
+def _scores(artifact: Artifact, step: Dict[str, Any], scores: Sequence[Tuple[str, str, str]]) -> Iterator[Cell]:
+    for name, _, form in scores:
+        yield (
+            NOT_APPLICABLE
+            if name not in step
+            else Cell(form.format(step[name]), step[name], "number", title=artifact.label, artifact=artifact)
+        )
 
 
 def _name(tensor: str) -> Cell:

@@ -15,11 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from stages.drawing import COLOURS, GRID, INK, MARKERS, STYLE, as_svg
-from stages.report.gather import LITERT, TFLITE, recipe_order
+from stages.report.gather import LITERT, recipe_order
+from stages.report.metric import first_of, first_title
+from stages.report.metric import title as titled
 
 if TYPE_CHECKING:
     from stages.report.gather import Artifact, Gathered
 
+HELD_OUT = "val_"  # begins the columns of a history that are of the validation images
 MOST_LABELLED = 12  # classes of a confusion matrix whose cells still hold their counts
 
 
@@ -55,12 +58,14 @@ def curves(training: Artifact) -> List[Drawing]:
     model = training.axis("model") or ""
     name = model if training.stage == "train" else "%s %s" % (model, training.axis("recipe"))
     best = training.number("best_epoch")
-    panels = (("loss", "loss", "val_loss"), ("accuracy", "accuracy", "val_accuracy"))
+    watched = [column[len(HELD_OUT) :] for column in history[0] if column.startswith(HELD_OUT)]
+    panels = [(what, what, HELD_OUT + what) for what in watched]
     return [
         Drawing(
             "curves-%s-%s" % (name.replace(" ", "-"), what),
             name,
-            "%s of %s by epoch, in training and on the validation images" % (what.capitalize(), name),
+            "%s of %s by epoch, in training and on the validation images"
+            % (titled(what)[:1].upper() + titled(what)[1:], name),
             _curve(history, what, (own, held_out), int(best["value"]) if best else None),
         )
         for what, own, held_out in panels
@@ -77,7 +82,7 @@ def _curve(history: Sequence[Dict[str, str]], what: str, columns: Tuple[str, str
             axes.plot(epochs, values, "o-", color=colour, label=title, markersize=4 if len(epochs) < 40 else 0)
         if best is not None and best in epochs:
             axes.axvline(best, color=INK, linewidth=0.8, linestyle=":", label="best epoch")
-        axes.set(xlabel="epoch", ylabel=what)
+        axes.set(xlabel="epoch", ylabel=titled(what))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(visible=True)
         axes.legend()
@@ -97,8 +102,15 @@ def confusion(benchmark: Artifact) -> Drawing:
 
 
 def confusions(gathered: Gathered) -> List[Drawing]:
-    """Draw them all but those of one file on other kernels, which would say the same twice."""
-    return [confusion(one) for one in gathered.of("benchmark") if one.axis("runtime") != LITERT]
+    """Draw them all but those of one file on other kernels, which would say the same twice, and those of pixels."""
+    drawn = [one for one in gathered.of("benchmark") if not _is_second(gathered, one)]
+    return [confusion(one) for one in drawn if "confusion_matrix" in one.read_json("accuracy.json")]
+
+
+def _is_second(gathered: Gathered, benchmark: Artifact) -> bool:
+    """Whether it is of a file that other kernels stand for."""
+    model, recipe = benchmark.axis("model") or "", benchmark.axis("recipe") or ""
+    return benchmark.axis("runtime") == LITERT and gathered.cpu(model, recipe) != LITERT
 
 
 def _matrix(counts: Any, classes: Sequence[str]) -> str:
@@ -140,8 +152,11 @@ def accuracy_and_size(gathered: Gathered) -> Optional[Drawing]:
     points = [point for one in gathered.of("benchmark") for point in _point(gathered, one)]
     if not points:
         return None
-    caption = "Balanced accuracy on the test images, with its 95 % interval, against the size of the TFLite file"
-    return Drawing("accuracy-and-size", "Accuracy and size", caption, _scatter(points))
+    first = first_title(gathered)
+    caption = "%s on the test images, with its 95 %% interval, against the size of the TFLite file"
+    return Drawing(
+        "accuracy-and-size", "Accuracy and size", caption % (first[0].upper() + first[1:]), _scatter(points, first)
+    )
 
 
 def _point(gathered: Gathered, benchmark: Artifact) -> List[Tuple[str, str, float, Dict[str, Any]]]:
@@ -149,13 +164,13 @@ def _point(gathered: Gathered, benchmark: Artifact) -> List[Tuple[str, str, floa
     model, recipe = benchmark.axis("model") or "", benchmark.axis("recipe") or ""
     converted = gathered.find("convert", model=model, recipe=recipe)
     size = converted.number("size_bytes") if converted else None
-    right = benchmark.number("balanced_accuracy")
-    if size is None or right is None or benchmark.axis("runtime") != TFLITE:
+    right = benchmark.number(first_of(model))
+    if size is None or right is None or benchmark.axis("runtime") != gathered.cpu(model, recipe):
         return []
     return [(model, recipe, size["value"] / 1e6, right)]
 
 
-def _scatter(points: Sequence[Tuple[str, str, float, Dict[str, Any]]]) -> str:
+def _scatter(points: Sequence[Tuple[str, str, float, Dict[str, Any]]], first: str) -> str:
     models, recipes = sorted({point[0] for point in points}), sorted({point[1] for point in points}, key=recipe_order)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 3.8), layout="constrained")
@@ -176,7 +191,7 @@ def _scatter(points: Sequence[Tuple[str, str, float, Dict[str, Any]]]) -> str:
         for number, recipe in enumerate(recipes):
             axes.plot([], [], MARKERS[number % len(MARKERS)], color=INK, label=recipe)
         axes.set_xscale("log")
-        axes.set(xlabel="size of the file, MB", ylabel="balanced accuracy")
+        axes.set(xlabel="size of the file, MB", ylabel=first)
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())

@@ -28,8 +28,12 @@ RECIPES = (
     "ptq-int8",
     "qat-int8-paper",
     "qat-int8",
+    "mixed",
+    "ptq-int4",
+    "qat-int4",
 )  # from the largest to the smallest
 TFLITE, LITERT = "tflite-cpu", "litert-cpu"  # take the same files, with kernels of their own
+NARROW = ("int4",)  # types of tensors
 RUNTIMES = ("keras-cpu", "keras-gpu", TFLITE, LITERT, "edgetpu")
 
 
@@ -116,6 +120,16 @@ class Gathered:
             if one.stage == stage and all(getattr(one, name) == value for name, value in axes.items()):
                 return one.reason
         return None
+
+    def is_narrow(self, model: str, recipe: str) -> bool:
+        """Whether a recipe's file holds weights of less than a byte, which tflite-runtime and the Edge TPU refuse."""
+        artifact = self.find("convert", model=model, recipe=recipe)
+        told = artifact.read_json("conversion.json").get("weights", ()) if artifact else ()
+        return any(one["dtype"] in NARROW for one in told)
+
+    def cpu(self, model: str, recipe: str) -> str:
+        """Name the runtime that stands for the CPU: tflite-runtime, which every file of whole bytes runs in."""
+        return LITERT if self.is_narrow(model, recipe) else TFLITE
 
     @property
     def models(self) -> List[str]:

@@ -73,7 +73,7 @@ def handovers(gathered: Gathered) -> Table:
 
 
 def compare(before: Artifact, after: Artifact) -> Optional[Pair]:
-    """Compare two benchmarks; None when they are not of the same images."""
+    """Compare two benchmarks; None when they are not of the same images, or do not name classes."""
     old, new = _read(before), _read(after)
     if not old or old.keys() != new.keys():
         return None
@@ -97,11 +97,14 @@ def _before(gathered: Gathered, after: Artifact) -> Optional[Artifact]:
     """Find what a file was made from: a compiled one from its recipe's, float32 from Keras, all else from float32.
 
     A recipe with a training of its own goes by that: the simulated network comes from Keras, the file from the
-    simulated network. The same file on other kernels stands against tflite-runtime's.
+    simulated network. The same file on other kernels stands against tflite-runtime's; one that runs on those alone
+    stands against float32 there.
     """
     model, recipe = after.axis("model"), after.axis("recipe")
     if recipe == KERAS:
         return None
+    if gathered.is_narrow(model or "", recipe or ""):
+        return gathered.find("benchmark", model=model, recipe=FLOAT32, runtime=LITERT)
     if after.axis("runtime") in ("edgetpu", LITERT):
         return gathered.find("benchmark", model=model, recipe=recipe, runtime=TFLITE)
     keras = gathered.find("benchmark", model=model, recipe=KERAS)
@@ -117,4 +120,5 @@ def _name(artifact: Artifact) -> str:
 
 def _read(artifact: Artifact) -> Dict[str, List[str]]:
     """Read label and predicted class of each image."""
-    return {row["path"]: [row["label"], row["predicted"]] for row in artifact.read_csv("predictions.csv")}
+    rows = artifact.read_csv("predictions.csv")
+    return {row["path"]: [row["label"], row["predicted"]] for row in rows if "predicted" in row}

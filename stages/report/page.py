@@ -19,12 +19,15 @@ HERE = Path(__file__).parent
 SECTIONS = (
     "headline",
     "accuracy",
+    "segmentation",
     "handovers",
     "quantisation",
     "activations",
     "edgetpu",
     "sizes",
+    "memory",
     "latency",
+    "pareto",
     "energy",
     "data",
     "artifacts",
@@ -43,6 +46,8 @@ class Content:
     curves: List[Drawing]
     samples: List[Tuple[str, List[Sample]]]
     sections: List[Shown]
+    plans: List[str]
+    answered: Optional[str] = None  # by which step the samples' pixels were found
 
     @property
     def title(self) -> str:
@@ -83,10 +88,13 @@ def html(content: Content) -> str:
         tables=content.tables,
         latencies=content.named("latency"),
         energies=content.named("energy"),
+        fronts=content.named("pareto"),
+        plans=content.plans,
         scatter=content.scatter,
         confusions=content.confusions,
         curves=content.curves,
         sample_images=content.samples,
+        answered=content.answered,
     )
 
 
@@ -125,6 +133,8 @@ def _after(name: str, content: Content, told: Dict[str, Any]) -> List[str]:
             *(["## Training", "\n".join(trainings)] if trainings else []),
             *(markdown.image(one) for one in content.curves),
         ]
+    if name == "pareto":
+        return [markdown.escaped(one) for one in content.plans]
     return [_samples(content)] if name == "data" else []
 
 
@@ -142,6 +152,10 @@ def _sections(content: Content) -> List[str]:
 def _samples(content: Content) -> str:
     lines = []
     for name, samples in content.samples:
-        shown = " ".join("![%s](figures/%s-channel.png)" % (markdown.escaped(one.path), one.name) for one in samples)
+        shown = " ".join(
+            "![%s](figures/%s-%s.png)" % (markdown.escaped(one.path), one.name, kind)
+            for one in samples
+            for kind in (("channel",) if one.answer is None else ("channel", "answer"))
+        )
         lines.append("%s: %s" % (markdown.escaped(name), shown))
     return "\n\n".join(lines)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, List, Tuple
+from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
 import matplotlib as mpl
 import numpy as np
@@ -20,6 +20,7 @@ from stages.images import ImageSet
 if TYPE_CHECKING:
     from stages.contract import Step
     from stages.report.gather import Artifact
+    from stages.report.masks import Answers
 
 CHANNEL = 2  # view w, the collection view, of neutrino events
 LARGEST = 224  # pixels; larger images are shown smaller
@@ -28,12 +29,13 @@ MOST_CLASSES = 12
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of the test split, as two PNG files."""
+    """One image of the test split, as two PNG files, or three."""
 
     name: str
     path: str
     channel: bytes
     colours: bytes
+    answer: Optional[bytes] = None  # what was sought and found, where pixels are
 
     @property
     def channel_uri(self) -> str:
@@ -41,12 +43,19 @@ class Sample:
         return _uri(self.channel)
 
     @property
+    def answer_uri(self) -> str:
+        """What was sought and found for a page that may load nothing; empty where no pixels are."""
+        return "" if self.answer is None else _uri(self.answer)
+
+    @property
     def colours_uri(self) -> str:
         """The colours for a page that may load nothing."""
         return _uri(self.colours)
 
 
-def draw(step: Step, dataset: Artifact, count: int) -> List[Tuple[str, List[Sample]]]:
+def draw(
+    step: Step, dataset: Artifact, count: int, answers: Optional[Answers] = None
+) -> List[Tuple[str, List[Sample]]]:
     """Draw `count` evenly spaced test images of each class, of the first `MOST_CLASSES`; data may be no images."""
     if not (dataset.folder / "images.csv").is_file():
         return []
@@ -55,12 +64,17 @@ def draw(step: Step, dataset: Artifact, count: int) -> List[Tuple[str, List[Samp
     rows = images.rows("test")
     drawn = []
     for label, name in enumerate(images.classes[:MOST_CLASSES]):
-        of_class = [row for row in rows if row.label == label]
+        of_class = [(at, row) for at, row in enumerate(rows) if row.label == label]
         wanted = min(count, len(of_class))
         chosen = [of_class[place * len(of_class) // wanted] for place in range(wanted)]
         samples = [
-            Sample("sample-%d-%d" % (label, place), row.path, *_pictures(images.load(row, edge)))
-            for place, row in enumerate(chosen)
+            Sample(
+                "sample-%d-%d" % (label, place),
+                row.path,
+                *_pictures(images.load(row, edge)),
+                None if answers is None else _png(answers.picture(at, row)),
+            )
+            for place, (at, row) in enumerate(chosen)
         ]
         drawn.append((name, samples))
     return drawn

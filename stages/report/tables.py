@@ -5,11 +5,13 @@ A size is in KB of 1000 bytes, as in the TFLite study. What is predicted is mark
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional
 
 from stages.report.evaluated import evaluated, metric, runtime_cell
-from stages.report.gather import KERAS, TFLITE
+from stages.report.gather import KERAS, LITERT
 from stages.report.hosts import hosts
+from stages.report.metric import first_of, first_title
 from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, measured, predicted, word
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ KILOBYTES = "{:,.0f}"
 MILLISECONDS = "{:.2f}"
 MOST_RECALLS = 6  # classes; of more the recalls stand among all numbers only
 EDGE_TPU = "edgetpu"
+EIGHT_BIT = Cell(
+    "not applicable: 8-bit device", -1.0, "missing", title="the Edge TPU computes with int8 and nothing narrower"
+)
 
 
 class Where(NamedTuple):
@@ -40,8 +45,9 @@ def headline(gathered: Gathered) -> Table:
     places = [(model, recipe) for model in gathered.models for recipe in gathered.recipes(model)]
     cpus = _hosts(gathered, [Where(model, recipe, _cpu(gathered, model, recipe)) for model, recipe in places])
     tpus = _hosts(gathered, [Where(model, recipe, EDGE_TPU) for model, recipe in places])
-    files = ["balanced accuracy", "size, KB", "saved, %", "ratio", *medians(cpus)]
-    compiled = ["size, KB", "balanced accuracy", *medians(tpus)]
+    first = first_title(gathered)
+    files = [first, "size, KB", "saved, %", "ratio", *medians(cpus)]
+    compiled = ["size, KB", first, *medians(tpus)]
     table = Table(
         "headline",
         "Results",
@@ -55,13 +61,13 @@ def headline(gathered: Gathered) -> Table:
         table.rows.append(
             [
                 word(model),
-                word(recipe),
-                _of_benchmark(table, gathered, on_cpu, "balanced_accuracy", FRACTION),
+                _recipe(recipe, on_cpu),
+                _of_benchmark(table, gathered, on_cpu, first_of(model), FRACTION),
                 size,
                 *_against_float32(gathered, model, recipe),
                 *by_host(_of_benchmark(table, gathered, on_cpu, "latency_p50_ms", MILLISECONDS), cpus),
                 _compiled_size(table, gathered, model, recipe),
-                _of_benchmark(table, gathered, on_tpu, "balanced_accuracy", FRACTION),
+                _of_benchmark(table, gathered, on_tpu, first_of(model), FRACTION),
                 *by_host(_on_tpu(table, gathered, on_tpu), tpus),
             ]
         )
@@ -77,7 +83,7 @@ def accuracy(gathered: Gathered) -> Table:
     table = Table(
         "accuracy", "Accuracy", ["model", "recipe", "runtime", *titles, "images", "agrees with Keras, %"], words=3
     )
-    for artifact in evaluated(gathered):
+    for artifact in (one for one in evaluated(gathered) if one.number(metric(one, "balanced_accuracy"))):
         table.rows.append(
             [
                 word(artifact.axis("model")),
@@ -129,9 +135,14 @@ def by_host(cell: Cell, found: List[Host]) -> List[Cell]:
 def _cpu(gathered: Gathered, model: str, recipe: str) -> str:
     """Name the runtime that stands for the CPU; Keras may have been measured on a GPU only."""
     if recipe != KERAS:
-        return TFLITE
+        return gathered.cpu(model, recipe)
     gpu_only = gathered.find("benchmark", model=model, recipe=recipe, runtime="keras-cpu") is None
     return "keras-gpu" if gpu_only and gathered.find("benchmark", model=model, runtime="keras-gpu") else "keras-cpu"
+
+
+def _recipe(recipe: str, where: Where) -> Cell:
+    """Name a recipe, and the runtime where it is not the one that stands for the CPU in all other rows."""
+    return replace(word(recipe), detail=where.runtime) if where.runtime == LITERT else word(recipe)
 
 
 def axes(artifact: Artifact) -> List[Cell]:
@@ -151,6 +162,8 @@ def _of_benchmark(table: Table, gathered: Gathered, where: Where, metric: str, f
     artifact = gathered.find("benchmark", **where._asdict())
     if artifact is not None:
         return measured(artifact, metric, form)
+    if where.runtime == EDGE_TPU and gathered.is_narrow(where.model, where.recipe):
+        return EIGHT_BIT
     if where.runtime == EDGE_TPU:
         not_compiled = gathered.why_missing("compile", model=where.model, recipe=where.recipe)
         if not_compiled is not None:
@@ -180,6 +193,8 @@ def _compiled_size(table: Table, gathered: Gathered, model: str, recipe: str) ->
     artifact = gathered.find("compile", model=model, recipe=recipe)
     if artifact is not None:
         return measured(artifact, "size_bytes", KILOBYTES, KB)
+    if gathered.is_narrow(model, recipe):
+        return EIGHT_BIT
     reason = gathered.why_missing("compile", model=model, recipe=recipe)
     return NOT_APPLICABLE if reason is None else table.missing("not compiled", reason)
 

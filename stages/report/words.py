@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from stages.report.gather import KERAS, TFLITE
 from stages.report.hosts import together
+from stages.report.metric import first_of, title
 
 if TYPE_CHECKING:
     from stages.report.gather import Artifact, Gathered
@@ -15,6 +16,7 @@ SIMULATED = (
     "reinteraction, showers and detector response are simplified, so an accuracy measured here is an accuracy on this "
     "simulation."
 )
+SMALL_BYTES, SHORT_MS = 100_000, 0.1  # smaller sizes are written in KB, shorter latencies with three digits
 FOLDER = "The images are the user's own; they entered by the digest of their content and were not changed."
 
 
@@ -32,12 +34,13 @@ def counts(dataset: Dict[str, Any]) -> str:
     if dataset["size"] is not None:
         height, width = dataset["size"]
         form = ", images of %d x %d pixels with three 8-bit channels" % (width, height)
-    return "%d classes%s: %s." % (len(dataset["classes"]), form, totals)
+    classes = len(dataset["classes"])
+    return "%d class%s%s: %s." % (classes, "" if classes == 1 else "es", form, totals)
 
 
 def channel(dataset: Dict[str, Any]) -> str:
     """Name the channel that is shown by itself."""
-    return "view w (collection)" if dataset["source"] == "simulate" else "the third channel"
+    return "view w (collection)" if dataset["source"] in ("simulate", "tracks") else "the third channel"
 
 
 def trainings(gathered: Gathered) -> List[str]:
@@ -71,22 +74,30 @@ def _summary(gathered: Gathered, model: str) -> Optional[Dict[str, str]]:
     keras = gathered.find("benchmark", model=model, recipe=KERAS)
     float32, int8 = (_on_cpu(gathered, model, recipe) for recipe in ("float32", "ptq-int8"))
     large, small = (gathered.find("convert", model=model, recipe=recipe) for recipe in ("float32", "ptq-int8"))
-    accuracies = _pair(keras, int8, "balanced_accuracy")
+    accuracies = _pair(keras, int8, first_of(model))
     sizes, medians = _pair(large, small, "size_bytes"), _pair(float32, int8, "latency_p50_ms")
     if accuracies is None or sizes is None or medians is None:
         return None
+    digits = 1 if min(medians) >= SHORT_MS else 3
     one_host = float32 is not None and together(float32, int8)
     return {
         "model": model,
+        "first": title(first_of(model)),
         "accuracy": "%.3f \u2192 %.3f" % accuracies,
         "accuracy_note": "%+.3f against the Keras network" % (round(accuracies[1] - accuracies[0], 3) + 0.0),
-        "size": "%.1f \u2192 %.1f MB" % (sizes[0] / 1e6, sizes[1] / 1e6),
+        "size": _sizes(*sizes),
         "size_note": "%.2f times smaller than float32" % (sizes[0] / sizes[1]),
-        "latency": "%.1f \u2192 %.1f ms" % medians,
+        "latency": "%.*f \u2192 %.*f ms" % (digits, medians[0], digits, medians[1]),
         "latency_note": "%.2f times the speed of float32 on the CPU" % (medians[0] / medians[1])
         if one_host
         else "on two machines: not to be compared",
     }
+
+
+def _sizes(large: float, small: float) -> str:
+    """Write two sizes in the unit that suits the smaller one."""
+    scale, unit = (1e6, "MB") if small >= SMALL_BYTES else (1e3, "KB")
+    return "%.1f \u2192 %.1f %s" % (large / scale, small / scale, unit)
 
 
 def _on_cpu(gathered: Gathered, model: str, recipe: str) -> Optional[Artifact]:

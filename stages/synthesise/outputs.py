@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stages.lut.network import Network
+    from stages.section import Value
     from stages.synthesise.proof import Compared
     from stages.synthesise.vectors import Vectors
     from stages.waveforms import Waveforms
@@ -102,9 +103,12 @@ def _timing(done: Done) -> Dict[str, Any]:
 
 def _section(network: Network, vectors: Vectors, done: Done) -> Section:
     where = "iCE40 %s, %s" % (done.device.upper(), done.package)
-    levels = [[level.level, level.by, "exact %d/%d" % (level.exact, level.vectors)] for level in done.levels]
-    ice40 = [where, done.area["lut4"], *(done.area[kind] for kind in ("ff", "dsp", "bram", "carry"))]
-    xcup = ["UltraScale+, mapped, not routed", *(done.xilinx[kind] for kind in ("lut", "ff", "dsp", "bram", "carry"))]
+    levels: List[List[Value]] = [
+        [level.level, level.by, "exact %d/%d" % (level.exact, level.vectors)] for level in done.levels
+    ]
+    ice40: List[Value] = [where, done.area["lut4"], *(done.area[kind] for kind in ("ff", "dsp", "bram", "carry"))]
+    kinds = ("lut", "ff", "dsp", "bram", "carry")
+    xcup: List[Value] = ["UltraScale+, mapped, not routed", *(done.xilinx[kind] for kind in kinds)]
     delays = sorted(done.delays.values())
     return Section(
         title="The network as hardware",

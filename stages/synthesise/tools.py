@@ -64,7 +64,7 @@ class Tools:
             check=False,
         )
         text = done.stdout.decode("utf-8", "replace")
-        self.said += ["$ %s" % " ".join(command), TIMES.sub(" -", text.rstrip())]
+        self.said.extend(["$ %s" % " ".join(command), TIMES.sub(" -", text.rstrip())])
         return text, done.returncode
 
 

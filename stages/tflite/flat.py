@@ -153,12 +153,12 @@ class Table:
 
     def numbers(self, field: int, kind: str) -> Tuple[Any, ...]:
         """Read a vector of numbers; empty when absent."""
-        place = self._target(field)
+        place = self.target(field)
         return () if place is None else self.buffer.numbers(kind, place)
 
     def octets(self, field: int) -> memoryview:
         """View a vector of bytes; empty when absent."""
-        place = self._target(field)
+        place = self.target(field)
         return memoryview(b"") if place is None else self.buffer.octets(place)
 
     def text(self, field: int) -> str:
@@ -171,12 +171,12 @@ class Table:
 
     def part(self, field: int) -> Buffer:
         """View a vector of bytes that is a file of its own; empty when absent."""
-        place = self._target(field)
+        place = self.target(field)
         return self.buffer.part(0, 0) if place is None else self.buffer.vector_part(place)
 
     def parts(self, field: int) -> List[Buffer]:
         """View a vector of such vectors; empty when absent."""
-        place = self._target(field)
+        place = self.target(field)
         return [] if place is None else self.buffer.vector_parts(place)
 
     def table(self, field: int) -> Optional[Table]:
@@ -186,7 +186,7 @@ class Table:
 
     def tables(self, field: int) -> List[Table]:
         """Read a vector of tables; empty when absent."""
-        place = self._target(field)
+        place = self.target(field)
         return [] if place is None else self.buffer.tables(place)
 
     def place(self, field: int) -> Optional[int]:
@@ -194,7 +194,7 @@ class Table:
         offset = self.fields[field] if field < len(self.fields) else 0
         return self.position + offset if offset else None
 
-    def _target(self, field: int) -> Optional[int]:
-        """Find where the field's offset points to."""
+    def target(self, field: int) -> Optional[int]:
+        """Find where the field's offset points to, or None when the file leaves it out."""
         place = self.place(field)
         return None if place is None else place + int(self.buffer.number(UINT32, place))

@@ -25,7 +25,7 @@ class Tensor:
     """One tensor; `scales` is empty when it is not quantised and has several entries when it is so per channel.
 
     `data` are the bytes of a constant, empty for what is computed; `buffer` is the number of the place that holds
-    them, which several tensors may share.
+    them, which several tensors may share, as they may share the zero points that stand at `zero_points_at` in the file.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Tensor:
     buffer: int = 0
     data: memoryview = field(default=memoryview(b""), repr=False)
     is_variable: bool = False
+    zero_points_at: int = field(default=0, compare=False)
 
     @cached_property
     def has_sound_scales(self) -> bool:
@@ -185,6 +186,7 @@ def _read_tensor(table: Table, places: Sequence[memoryview]) -> Tensor:
         buffer=buffer,
         data=places[buffer] if places else memoryview(b""),
         is_variable=bool(table.number(5, INT8, 0)),
+        zero_points_at=0 if quantisation is None else quantisation.target(3) or 0,
     )
 
 

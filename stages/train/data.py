@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Tuple
 
 from stages.contract import InputError, Step
-from stages.images import ImageSet, Row, quoted, stratified
+from stages.images import Row, quoted, stratified
+from stages.tasks import task_of
 
 if TYPE_CHECKING:
+    from stages.images import ImageSet
+    from stages.tasks import Task
     from stages.train.settings import Settings
 
 
 @dataclass(frozen=True)
 class Data:
-    """The data set, divided; `digest` stands for its content."""
+    """The data set of a task, divided; `digest` stands for its content."""
 
-    images: ImageSet
+    task: Task
     train: Tuple[Row, ...]
     validation: Tuple[Row, ...]
     test: Tuple[Row, ...]
@@ -30,13 +33,19 @@ class Data:
         Raises:
             InputError: the data set is damaged, or a class has too few images to divide.
         """
-        images = ImageSet.read(step)
+        task = task_of(settings.model, step)
+        images = task.images
         everything = images.rows("train")
         kept = set(stratified(everything, "validation", settings.seed, share=settings.validation_share))
         train = tuple(row for row in everything if row not in kept)
         _check_every_class_trains(images, train)
         validation = tuple(row for row in everything if row in kept)
-        return cls(images, train, validation, images.rows("test"), digest(step))
+        return cls(task, train, validation, images.rows("test"), digest(step))
+
+    @property
+    def images(self) -> ImageSet:
+        """The images, whatever is learnt of them."""
+        return self.task.images
 
 
 def _check_every_class_trains(images: ImageSet, train: Tuple[Row, ...]) -> None:

@@ -14,6 +14,7 @@ from stages.train.schedule import Schedule
 
 if TYPE_CHECKING:
     from stages.contract import Step
+    from stages.tasks import Task
     from stages.train.loggers import Loggers
     from stages.train.settings import Settings
     from stages.train.stream import Stream
@@ -35,6 +36,7 @@ class Training:
 
     step: Step
     settings: Settings
+    task: Task
     train: Stream
     validation: Stream
     checkpoints: Checkpoints
@@ -60,7 +62,7 @@ class Training:
     def evaluate_only(self) -> Trained:
         """Validate the model as it starts, without any training."""
         model = self._compiled()
-        measured = validate(model, self.validation)
+        measured = validate(model, self.validation, self.task.watched)
         check_finite(measured["val_loss"], 0, self.settings)
         self.loggers.close()
         return Trained(model, Schedule(self.settings.learning_rate, best_loss=measured["val_loss"]), [], None)
@@ -84,7 +86,7 @@ class Training:
         # XLA, Keras' default for optimisers on a GPU, would need the CUDA compiler's data files at run time.
         optimiser = tf.keras.optimizers.Adam(self.settings.learning_rate, jit_compile=False)
         optimiser.build(model.trainable_variables)
-        model.compile(optimiser, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.compile(optimiser, loss=self.task.loss(), metrics=[self.task.measure()])
         return model
 
     def _epoch(self, model: Any, schedule: Schedule, progress: Progress) -> Dict[str, float]:
@@ -99,8 +101,8 @@ class Training:
         entry = {
             "epoch": epoch,
             "loss": float(fitted["loss"][0]),
-            "accuracy": float(fitted["accuracy"][0]),
-            **validate(model, self.validation),
+            self.task.watched: float(fitted[self.task.watched][0]),
+            **validate(model, self.validation, self.task.watched),
             "learning_rate": schedule.learning_rate,
         }
         check_finite(entry["val_loss"], epoch, self.settings)
@@ -108,8 +110,8 @@ class Training:
         return entry
 
 
-def validate(model: Any, stream: Stream) -> Dict[str, float]:
-    """Loss and accuracy on the images kept for validation."""
+def validate(model: Any, stream: Stream, watched: str) -> Dict[str, float]:
+    """Loss and the watched score on the images kept for validation."""
     with stream.guarded():
         measured = model.evaluate(stream.dataset, verbose=0, return_dict=True)
-    return {"val_loss": float(measured["loss"]), "val_accuracy": float(measured["accuracy"])}
+    return {"val_loss": float(measured["loss"]), "val_%s" % watched: float(measured[watched])}

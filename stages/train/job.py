@@ -12,7 +12,7 @@ from stages.train import outputs, runtime
 from stages.train.checkpoint import Checkpoints, digest_of, fingerprint
 from stages.train.fit import Trained, Training
 from stages.train.loggers import Loggers
-from stages.train.scores import score
+from stages.train.scores import answers
 from stages.train.stream import Stream
 from stages.weights import load_weights
 
@@ -33,7 +33,7 @@ class Job:
         training = self._training()
         trained = training.run() if self._settings.epochs else training.evaluate_only()
         outputs.write_model(self._step.out, self._settings, self._data, trained)
-        outputs.write_history(self._step.out, trained)
+        outputs.write_history(self._step.out, trained, self._data.task.watched)
         self._test(trained)
         self._step.record(self._numbers(trained), {**self._facts(trained), **runtime.facts()})
 
@@ -41,6 +41,7 @@ class Job:
         return Training(
             step=self._step,
             settings=self._settings,
+            task=self._data.task,
             train=self._stream("train"),
             validation=self._stream("validation"),
             checkpoints=self._checkpoints(),
@@ -50,10 +51,10 @@ class Job:
 
     def _stream(self, split: str) -> Stream:
         rows = getattr(self._data, split)
-        return Stream(self._data.images, rows, self._settings.input_size, self._settings.batch, self._step.threads)
+        return Stream(self._data.task, rows, self._settings.input_size, self._settings.batch, self._step.threads)
 
     def _make_model(self) -> Any:
-        model = build_from(outputs.describe(self._settings, self._data.images.classes))
+        model = build_from(outputs.describe(self._settings, self._data.task.classes))
         if "init" in self._step.inputs:
             load_weights(model, self._step.inputs["init"], "the weights given with --init")
         return model
@@ -71,7 +72,8 @@ class Job:
         return Checkpoints(self._step.partial, fingerprint(parts))
 
     def _test(self, trained: Trained) -> None:
-        scores = score(trained.model, self._stream("test"), self._data.images.classes)
+        task, rows, size = self._data.task, self._data.test, self._settings.input_size
+        said = answers(trained.model, self._stream("test"))
         training = {
             "best_epoch": trained.schedule.best_epoch,
             "epochs": trained.schedule.epoch,
@@ -79,8 +81,9 @@ class Job:
             "validation_loss": trained.schedule.best_loss,
         }
         network = load_models()[self._settings.model].title
-        title = "%s, float32, %d test images" % (network, len(self._data.test))
-        outputs.write_scores(self._step.out, scores, [row.path for row in self._data.test], title, training)
+        title = "%s, float32, %d test images" % (network, len(rows))
+        outputs.write_test(self._step.out, task.test(rows, said, size), title, training)
+        task.write_predictions(self._step.out, rows, said, size)
 
     def _numbers(self, trained: Trained) -> List[Dict[str, Any]]:
         """Give what only this stage can measure; scores are benchmark's, with every runtime alike."""

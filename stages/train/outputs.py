@@ -13,12 +13,12 @@ from stages.train.figure import draw_confusion
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stages.tasks import Test
     from stages.train.data import Data
     from stages.train.fit import Trained
-    from stages.train.scores import Scores
     from stages.train.settings import Settings
 
-HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+WATCHED = "accuracy"
 
 
 def describe(settings: Settings, classes: Sequence[str]) -> Dict[str, Any]:
@@ -37,7 +37,7 @@ def write_model(out: Path, settings: Settings, data: Data, trained: Trained) -> 
     """Write `weights.h5` and `model.json`."""
     trained.model.save_weights(os.fspath(out / "weights.h5"), save_format="h5")
     document = {
-        **describe(settings, data.images.classes),
+        **describe(settings, data.task.classes),
         "best_epoch": trained.schedule.best_epoch,
         "validation_images": [row.path for row in data.validation],
         "weights": int(trained.model.count_params()),
@@ -45,23 +45,18 @@ def write_model(out: Path, settings: Settings, data: Data, trained: Trained) -> 
     write_json(out / "model.json", document)
 
 
-def write_history(out: Path, trained: Trained) -> None:
+def write_history(out: Path, trained: Trained, watched: str = WATCHED) -> None:
     """Write `history.csv`: one line for each epoch; just the header when none was trained."""
-    lines = ([entry[name] for name in HISTORY] for entry in trained.history)
-    write_table(out / "history.csv", HISTORY, lines)
+    header = ("epoch", "loss", watched, "val_loss", "val_%s" % watched, "learning_rate")
+    lines = ([entry[name] for name in header] for entry in trained.history)
+    write_table(out / "history.csv", header, lines)
 
 
-def write_scores(out: Path, scores: Scores, paths: Sequence[str], title: str, training: Dict[str, Any]) -> None:
-    """Write metrics, report, predictions and the confusion matrix of the test split."""
-    write_json(out / "metrics.json", {"split": "test", **scores.as_json(), **training})
-    (out / "classification_report.txt").write_text(scores.report(), encoding="utf-8")
-    draw_confusion(out / "confusion_matrix.png", scores.confusion, scores.classes, title)
-    header = ["path", "label", "predicted", *("p%d" % index for index in range(len(scores.classes)))]
-    lines = (
-        [path, label, predicted, *("%.9g" % output for output in outputs)]  # nine digits restore a float32
-        for path, label, predicted, outputs in zip(paths, scores.labels, scores.predicted, scores.outputs)
-    )
-    write_table(out / "predictions.csv", header, lines)
+def write_test(out: Path, test: Test, title: str, training: Dict[str, Any]) -> None:
+    """Write metrics, report and the confusion matrix of the test split."""
+    write_json(out / "metrics.json", {"split": "test", **test.as_json(), **training})
+    (out / "classification_report.txt").write_text(test.report(), encoding="utf-8")
+    draw_confusion(out / "confusion_matrix.png", test.confusion, test.classes, title)
 
 
 def write_table(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stages.train.settings import Limits
 
 INTERVAL_S = 0.3
+SHORT = {"val_accuracy": "val_acc"}
 
 
 class Progress(tf.keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -32,7 +33,11 @@ class Progress(tf.keras.callbacks.Callback):  # type: ignore[misc]  # Keras has 
 
     def validated(self, entry: Mapping[str, float]) -> None:
         """Take what an epoch's validation gave; shown from now on."""
-        self._validated = " val_loss %.4f val_acc %.3f" % (entry["val_loss"], entry["val_accuracy"])
+        self._validated = "".join(
+            " %s %.*f" % (SHORT.get(name, name), 4 if name == "val_loss" else 3, value)
+            for name, value in entry.items()
+            if name.startswith("val_")
+        )
         self._tell(self._epoch * self._steps, entry["loss"])
 
     def on_train_batch_end(self, batch: int, logs: Dict[str, Any]) -> None:

@@ -74,7 +74,7 @@ SPEC = Spec(
             choices=("off", "offline"),
         ),
     ),
-    code=("stages/models/{model}.py",),
+    code=("stages/models/{model}.py", "stages/tasks/{task}.py"),
     cores="all",
     resumable=True,
     memory_gib=16.0,  # activations: DenseNet169 at 224 px with the paper's batch of 64 needs about 12

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Deque, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Deque, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from stages.contract import InputError
-from stages.images import ImageSet, Pixels, Row, as_floats
+from stages.images import Pixels, Row, as_floats
+
+if TYPE_CHECKING:
+    from stages.tasks import Task
 
 AHEAD = 2  # batches that are decoded while one is used: enough to hide the disk
 
-Chunk = Tuple[List["Future[Pixels]"], NDArray[np.int32]]
+Example = Tuple[Pixels, NDArray[Any]]  # an image and its truth
+Chunk = List["Future[Example]"]
 
 
 class Stream:
@@ -26,10 +30,10 @@ class Stream:
     iteration; inside `guarded` it surfaces as the `InputError` that names it.
     """
 
-    def __init__(self, images: ImageSet, rows: Sequence[Row], size: int, batch: int, threads: int) -> None:
+    def __init__(self, task: Task, rows: Sequence[Row], size: int, batch: int, threads: int) -> None:
         self.rows = rows
         self.steps = -(-len(rows) // batch)
-        self._images, self._size, self._batch, self._threads = images, size, batch, threads
+        self._task, self._size, self._batch, self._threads = task, size, batch, threads
         self._order = np.arange(len(rows))
         self._failure: Optional[InputError] = None
         self.dataset = self._make_dataset()
@@ -49,32 +53,32 @@ class Stream:
             raise
 
     def _make_dataset(self) -> Any:
+        shape, kind = self._task.truth_like(self._size)
         signature = (
             tf.TensorSpec((None, self._size, self._size, 3), tf.float32),
-            tf.TensorSpec((None,), tf.int32),
+            tf.TensorSpec((None, *shape), kind),
         )
         made = tf.data.Dataset.from_generator(self._batches, output_signature=signature)
         return made.apply(tf.data.experimental.assert_cardinality(self.steps)).prefetch(1)
 
-    def _batches(self) -> Iterator[Tuple[NDArray[np.float32], NDArray[np.int32]]]:
+    def _batches(self) -> Iterator[Tuple[NDArray[np.float32], NDArray[Any]]]:
         with ThreadPoolExecutor(self._threads, "decode") as pool:
             ahead: Deque[Chunk] = deque()
             for start in range(0, len(self.rows), self._batch):
-                ahead.append(self._submit(pool, self._order[start : start + self._batch]))
+                ahead.append([pool.submit(self._example, at) for at in self._order[start : start + self._batch]])
                 if len(ahead) > AHEAD:
                     yield self._gather(ahead.popleft())
             while ahead:
                 yield self._gather(ahead.popleft())
 
-    def _submit(self, pool: ThreadPoolExecutor, positions: NDArray[Any]) -> Chunk:
-        rows = [self.rows[position] for position in positions]
-        labels = np.array([row.label for row in rows], dtype=np.int32)
-        return [pool.submit(self._images.load, row, self._size) for row in rows], labels
+    def _example(self, position: int) -> Example:
+        row = self.rows[position]
+        return self._task.images.load(row, self._size), self._task.truth(row, self._size)
 
-    def _gather(self, chunk: Chunk) -> Tuple[NDArray[np.float32], NDArray[np.int32]]:
-        decoded, labels = chunk
+    def _gather(self, chunk: Chunk) -> Tuple[NDArray[np.float32], NDArray[Any]]:
         try:
-            return as_floats(np.stack([one.result() for one in decoded])), labels
+            pixels, truths = zip(*(one.result() for one in chunk))
         except InputError as error:
             self._failure = error
             raise
+        return as_floats(np.stack(pixels)), np.stack(truths)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.dataset.lartpc.jit import jit
+from stages.dataset.lartpc.origin import VIEWS, forget, trace
 from stages.dataset.lartpc.rng import State, expo, gauss, poisson, u01
 from stages.dataset.lartpc.stack import POS_X, POS_Y, POS_Z, Particle
 from stages.dataset.lartpc.tables import DENSITY, FloatArray
@@ -125,12 +126,15 @@ def deposit(
     column = math.floor((zc - ys) / pitch) - frame.u0
     if 0 <= column < size:
         charge[0, row, column] += q
+        trace(charge, 0, row, column, p, q)
     column = math.floor((zc + ys) / pitch) - frame.v0
     if 0 <= column < size:
         charge[1, row, column] += q
+        trace(charge, 1, row, column, p, q)
     column = math.floor(z / pitch) - frame.w0
     if 0 <= column < size:
         charge[2, row, column] += q
+        trace(charge, 2, row, column, p, q)
 
 
 @jit
@@ -141,7 +145,7 @@ def read_out(s: State, charge: FloatArray, settings: Settings, npix: FloatArray,
     every image size. Random noise pixels come later: see `add_noise_hits`.
     """
     pitch = settings.pitch
-    for view in range(3):
+    for view in range(VIEWS):
         count = 0
         summed = 0.0
         for row in range(settings.size):
@@ -151,6 +155,7 @@ def read_out(s: State, charge: FloatArray, settings: Settings, npix: FloatArray,
                     q = q / pitch + settings.noise * gauss(s)
                     if q < settings.thr:
                         q = 0.0
+                        forget(charge, view, row, column)
                     else:
                         count += 1
                         summed += q * pitch

@@ -84,9 +84,10 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def describe(seed: int, counts: Counts, config: Config) -> Dict[str, object]:
+def describe(seed: int, counts: Counts, config: Config, masked: Optional[int] = None) -> Dict[str, object]:
     """Return what decides the sample: parameters, seed, counts and versions, as kept in config.json."""
     return {
+        **({} if masked is None else {"masked_view": masked}),
         "generator": "lartpc",
         "generator_version": GENERATOR_VERSION,
         "seed": seed,
@@ -110,13 +111,15 @@ def generate(
     processes: int = 1,
     resume: bool = True,
     progress: Optional[Progress] = None,
+    masked: Optional[int] = None,
 ) -> Path:
     """Make `counts`[split][class] events in `out_dir` and return the path of metadata.csv.
 
     On return `out_dir` holds config.json, metadata.csv, manifest.json and
     images/<split>/<class>/<id>.png for every event. metadata.csv and manifest.json appear last: their
     presence means that all events are there. With `resume`, images of an interrupted run with the same
-    configuration are kept. `progress(done, total)` is called as events are finished.
+    configuration are kept. `progress(done, total)` is called as events are finished. With a `masked` view (0 to 2),
+    masks/<split>/<class>/<id>.png says what left each of its pixels (`origin.ORIGINS`).
 
     Raises:
         GeneratorError: the request is out of range, or `out_dir` holds another configuration.
@@ -127,12 +130,13 @@ def generate(
     if processes < 1:
         raise GeneratorError(f"processes = {processes!r}: expected 1 or more")
     out = Path(out_dir)
-    _open_folder(out, describe(seed, counts, config), resume)
+    _open_folder(out, describe(seed, counts, config, masked), resume)
     for split, name, _ in _groups(counts):
-        (out / "images" / split / name).mkdir(parents=True, exist_ok=True)
+        for kind in ("images",) if masked is None else ("images", "masks"):
+            (out / kind / split / name).mkdir(parents=True, exist_ok=True)
     _compile(config.size)
     known = _read_journal(out / _JOURNAL)
-    function = partial(_make_chunk, out / "images", seed, config)
+    function = partial(_make_chunk, out, seed, config, masked)
     results = in_order(function, _chunks(counts, known), processes)
     total = sum(number for _, _, number in _groups(counts))
     rows, manifest = _collect(out, counts, config, results, lambda done: progress(done, total) if progress else None)
@@ -161,22 +165,24 @@ def _compile(size: int) -> None:
     simulate(0, "train", 0, Config(size=size))
 
 
-def _make_chunk(images: Path, seed: int, config: Config, chunk: _Chunk) -> _Made:
+def _make_chunk(out: Path, seed: int, config: Config, masked: Optional[int], chunk: _Chunk) -> _Made:
     """Make the events of one task; an image that is already there is not written again."""
-    work = Workspace(config.size)
+    work = Workspace(config.size, traced=masked is not None)
     label = CLASSES.index(chunk.name)
     made = []
     for number in range(chunk.first, chunk.last):
         name = event_id(chunk.split, chunk.name, number)
-        path = images / chunk.split / chunk.name / f"{name}.png"
+        path, mask = (out / kind / chunk.split / chunk.name / f"{name}.png" for kind in ("images", "masks"))
         row = chunk.known.get(name)
-        if row is not None and path.exists():
+        if row is not None and path.exists() and (masked is None or mask.exists()):
             image = png.read(path)
         else:
             image, truth = simulate(seed, chunk.split, label * CLASS_STRIDE + number, config, work)
             row = [_cell(value) for value in truth.values()]
             if not path.exists():
                 png.write(path, image)
+            if masked is not None:
+                png.write(mask, work.mask(image, masked))
         flat = image.reshape(-1)
         places = np.flatnonzero(flat).astype(np.uint32)
         made.append((row, _Sparse(places, flat[places])))

@@ -1,4 +1,4 @@
-"""Write 8-bit RGB images as PNG with nothing but pixels in the file.
+"""Write 8-bit RGB images, and 8-bit masks of one channel, as PNG with nothing but pixels in the file.
 
 No alpha, no ancillary chunks, so that no file can carry its class in anything but its pixels.
 """
@@ -21,7 +21,7 @@ LEVEL = 4
 
 
 def encode(image: npt.NDArray[np.uint8]) -> bytes:
-    """Return `image` (rows x columns x 3) as the bytes of a PNG file."""
+    """Return `image` (rows x columns x 3, or rows x columns for a mask) as the bytes of a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG", compress_level=LEVEL)
     return buffer.getvalue()

@@ -11,7 +11,7 @@ from typing import Dict, List, Tuple, Union
 import numpy as np
 import numpy.typing as npt
 
-from stages.dataset.lartpc import event, neutrino
+from stages.dataset.lartpc import event, neutrino, origin
 from stages.dataset.lartpc.config import Config, GeneratorError
 from stages.dataset.lartpc.rng import SPLIT_CODE, event_state
 from stages.dataset.lartpc.stack import CAPACITY, COLUMNS, KIND, KINETIC, PRIMARIES
@@ -37,12 +37,16 @@ COLUMN_NAMES = (
 class Workspace:
     """Arrays reused from event to event: they hold nothing that a later event can see."""
 
-    def __init__(self, size: int) -> None:
-        """Allocate for images of `size` px."""
+    def __init__(self, size: int, *, traced: bool = False) -> None:
+        """Allocate for images of `size` px; `traced` with room for what left each pixel's charge."""
         self.stack = np.empty((CAPACITY, COLUMNS))
         self.leaving = np.empty((PRIMARIES, COLUMNS))
-        self.charge = np.empty((3, size, size))
+        self.charge = np.empty((origin.PLANES if traced else origin.VIEWS, size, size))
         self.truth = np.empty(event.TRUTH)
+
+    def mask(self, image: npt.NDArray[np.uint8], view: int) -> npt.NDArray[np.uint8]:
+        """Return what left each pixel of a view of the last event, whose image this is; only where that was traced."""
+        return origin.mask(self.charge, image, view)
 
 
 def event_id(split: str, name: str, number: int) -> str:

@@ -12,13 +12,14 @@ from stages.dataset.lartpc.jit import jit
 from stages.dataset.lartpc.rng import State, turn, u01
 from stages.dataset.lartpc.tables import FloatArray
 
-#: One particle: kind, role, kinetic energy in MeV, position in cm, unit direction.
+#: One particle: kind, role, kinetic energy in MeV, position in cm, unit direction, and its number in the order in
+#: which particles are followed, from 1, once that is known.
 Particle = FloatArray
 #: [number of waiting particles, number dropped because the array was full].
 Depth = npt.NDArray[np.int64]
 
-COLUMNS = 9
-KIND, ROLE, KINETIC, POS_X, POS_Y, POS_Z, DIR_X, DIR_Y, DIR_Z = 0, 1, 2, 3, 4, 5, 6, 7, 8
+COLUMNS = 10
+KIND, ROLE, KINETIC, POS_X, POS_Y, POS_Z, DIR_X, DIR_Y, DIR_Z, NUMBER = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 #: Most particles waiting at once (specification 7.8; large events make about 3,000 in all).
 CAPACITY = 8000
@@ -53,6 +54,7 @@ def push(
     stack[n, DIR_X] = direction[0]
     stack[n, DIR_Y] = direction[1]
     stack[n, DIR_Z] = direction[2]
+    stack[n, NUMBER] = 0.0
     depth[0] = n + 1
 
 

@@ -21,6 +21,7 @@ from stages.dataset.lartpc.stack import (
     KIND,
     KINETIC,
     LEPTON,
+    NUMBER,
     ROLE,
     SECONDARY,
     Depth,
@@ -190,15 +191,18 @@ def transport(
     settings: Settings,
     paths: FloatArray,
 ) -> None:
-    """Follow every particle on the stack and add its charge, MIP, to `charge`[view, row, column].
+    """Follow every particle on the stack, each to its end, and add its charge, MIP, to `charge`[view, row, column].
 
     `paths` receives the path of the primary lepton and the longest path of a primary charged hadron, cm.
     """
     p = stack[0].copy()
+    followed = 0
     while depth[0] > 0:
         depth[0] -= 1
         for column in range(COLUMNS):
             p[column] = stack[depth[0], column]
+        followed += 1
+        p[NUMBER] = followed
         kind = int(p[KIND])
         if kind in (ELECTRON, POSITRON):
             track_electron(s, p, stack, depth, charge, frame, settings)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 SOURCE = Source(
     name="folder",
-    summary="a folder or zip file of images, <split>/<class>/*.png (--data FOLDER)",
-    tasks=("classification",),
+    summary="a folder or zip file of images, <split>/<class>/*.png, or a folder of images and masks (--data FOLDER)",
+    tasks=("classification", "segmentation"),
     parameters=(
         Parameter(
             "on_bad_image",
@@ -29,6 +29,6 @@ SOURCE = Source(
 
 def make(step: Step) -> None:
     """Index and check the images in the step's input `data`."""
-    from stages.dataset import folder
+    from stages.dataset import folder, masked
 
-    folder.make(step)
+    (masked if masked.is_masked(step.inputs["data"]) else folder).make(step)

@@ -7,7 +7,7 @@ difference is the same all over the background and adds up. So the graph of the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, Collection, Dict, List
 
 import numpy as np
 import tensorflow as tf
@@ -46,9 +46,10 @@ class Distilled:
         self.kept = plain if rewritten else _copied(plain)
         flatbuffer = float_flatbuffer(self.kept)
         ranged = best_ranges(step, flatbuffer, observed)
-        simulation = _simulation(flatbuffer, ranged)
-        self._pairs = _paired(self.kept, simulation)
-        self.network = Network(simulation, [variable for pair in self._pairs for variable in pair.learnt])
+        simulation = _simulation(flatbuffer, ranged, self.narrow(flatbuffer))
+        self.pairs = _paired(self.kept, simulation)
+        steps = [pair.operator.step for pair in self.pairs if pair.operator.step is not None]
+        self.network = Network(simulation, [variable for pair in self.pairs for variable in pair.learnt] + steps)
         self._prove(simulation, observed[:PROVED])
         self._teacher = teacher
         self.described: Dict[str, Any] = {
@@ -56,6 +57,11 @@ class Distilled:
             "range_rule": ranged.rule,
             "ranges": ranged.document(),
         }
+
+    def narrow(self, flatbuffer: bytes) -> Collection[int]:
+        """Give the places of the operators whose weights have four bits."""
+        del flatbuffer
+        return ()
 
     def _prove(self, simulation: Simulation, pixels: NDArray[np.uint8]) -> None:
         """Show that what is learnt reaches the right layers: with other weights both still compute the same.
@@ -67,23 +73,23 @@ class Distilled:
         noise = np.random.default_rng(0)
         for variable, values in zip(self.network.trainable_variables, begun):
             variable.assign(values * noise.uniform(0.9, 1.1, values.shape) + noise.normal(0, 1e-3, values.shape))
-        self.give()
+        Distilled.give(self)
         wanted = predict(simulation.written(), pixels, 1)
         apart = float(np.abs(self.kept(as_floats(pixels), training=False) - wanted).max())
         for variable, values in zip(self.network.trainable_variables, begun):
             variable.assign(values)
-        self.give()
+        Distilled.give(self)
         if not apart <= SAME_OUTPUTS:
             raise _unsimulated("its layers and its operators do not compute the same, by %.2g" % apart)
 
     def take(self) -> None:
         """Copy the kept network's weights into the simulation."""
-        for pair in self._pairs:
+        for pair in self.pairs:
             pair.take()
 
     def give(self) -> None:
         """Copy what was learnt into the kept network."""
-        for pair in self._pairs:
+        for pair in self.pairs:
             pair.give()
 
     def begin(self, seed: int, epoch: int) -> None:
@@ -112,9 +118,9 @@ class Network(tf.keras.Model):  # type: ignore[misc]  # TensorFlow has no types
         return self._simulation(pixels)
 
 
-def _simulation(flatbuffer: bytes, ranged: Ranged) -> Simulation:
+def _simulation(flatbuffer: bytes, ranged: Ranged, narrow: Collection[int]) -> Simulation:
     try:
-        return Simulation(flatbuffer, ranged.content)
+        return Simulation(flatbuffer, ranged.content, narrow)
     except UnsimulatedError as error:
         raise _unsimulated(str(error)) from error
 

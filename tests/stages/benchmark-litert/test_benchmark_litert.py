@@ -27,7 +27,13 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def measured(out: Path, model: Path, blobs: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The record, and `latency.json`."""
     out.mkdir()
-    values: dict[str, Any] = {"runtime": "litert-cpu", "warmup_runs": 2, "min_runs": 20, "min_seconds": 0.01}
+    values: dict[str, Any] = {
+        "model": "resnet50v2",
+        "runtime": "litert-cpu",
+        "warmup_runs": 2,
+        "min_runs": 20,
+        "min_seconds": 0.01,
+    }
     inputs = {"model": model, "dataset": blobs}
     main(Step("benchmark", "benchmark", {**values, "threads": 1}, 2, inputs, out, None, events=io.StringIO()))
     return json.loads((out / "record.json").read_text()), json.loads((out / "latency.json").read_text())

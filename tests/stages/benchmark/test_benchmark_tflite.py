@@ -30,7 +30,7 @@ def make_step(out: Path, model: Path, dataset: Path, *, threads: int = 2, **valu
     return Step(
         stage="benchmark",
         label="benchmark/blobs",
-        parameters={"runtime": "tflite-cpu", **QUICK, **values},
+        parameters={"model": "resnet50v2", "runtime": "tflite-cpu", **QUICK, **values},
         threads=threads,
         inputs={"model": model, "dataset": dataset},
         out=out,

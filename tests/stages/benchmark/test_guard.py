@@ -168,7 +168,14 @@ def run_stage(tmp_path: Path, blobs: Path, model: Path, **variables: str) -> sub
     document = {
         "stage": "benchmark",
         "label": "benchmark",
-        "parameters": {"runtime": "edgetpu", "threads": 1, "warmup_runs": 1, "min_runs": 10, "min_seconds": 0.0},
+        "parameters": {
+            "model": "resnet50v2",
+            "runtime": "edgetpu",
+            "threads": 1,
+            "warmup_runs": 1,
+            "min_runs": 10,
+            "min_seconds": 0.0,
+        },
         "threads": 1,
         "inputs": {"model": str(model), "dataset": str(blobs)},
         "out": str(tmp_path / "out"),

@@ -13,12 +13,13 @@ import tensorflow as tf
 from deployed import run
 
 from stages.contract import InputError, Step
-from stages.convert import finetune, greedy, judge, resort, tuned
+from stages.convert import finetune, greedy, resort, tuned
 from stages.convert.__main__ import main
 from stages.convert.calibration import draw
 from stages.convert.judge import judging_rows
 from stages.convert.source import Source
 from stages.images import ImageSet, as_floats
+from stages.tasks import score
 from stages.tflite.model import Model, float_tensors, read_model
 from stages.trained import load_trained
 
@@ -219,7 +220,7 @@ def test_calibration_goes_on_until_ranges_and_score_have_converged(
 def test_where_nothing_is_within_tolerance_the_last_resorts_are_tried_and_told(
     tmp_path: Path, efficientnet: Path, blobs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judge, "TOLERANCE", -1.0)
+    monkeypatch.setattr(score, "TOLERANCE", -1.0)
     monkeypatch.setattr(resort, "LEAST_JUDGED", 12)
     monkeypatch.setattr(greedy, "GROUPS", 1)
     monkeypatch.setattr(finetune, "STEPS", 2)

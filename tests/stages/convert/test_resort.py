@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from stages.contract import Step
 from stages.convert import finetune, resort
-from stages.convert import judge as judging
 from stages.convert.bias import absorb, correct_biases
 from stages.convert.calibration import activations
 from stages.convert.finetune import fine_tune
@@ -27,6 +26,7 @@ from stages.convert.simulation import Simulation
 from stages.convert.steps import UnsimulatedError
 from stages.convert.walk import Reference
 from stages.images import as_floats
+from stages.tasks import score as scoring
 from stages.tflite.model import read_model
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def told(events: io.StringIO, kind: str) -> list[dict[str, Any]]:
 def test_what_is_tried_is_taken_and_told(
     flatbuffer: bytes, cut: Ranges, judge: Judge, pictures: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "TOLERANCE", -1.0)
+    monkeypatch.setattr(scoring, "TOLERANCE", -1.0)
     monkeypatch.setattr(finetune, "RATE", RATE)
     events = io.StringIO()
     made, start = resorts(flatbuffer, judge, pictures, events), candidate(flatbuffer, cut, judge)
@@ -218,7 +218,7 @@ def test_what_is_tried_is_taken_and_told(
 def test_what_does_not_help_is_told_and_not_taken(
     flatbuffer: bytes, hard: Ranges, judge: Judge, pictures: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "TOLERANCE", -1.0)
+    monkeypatch.setattr(scoring, "TOLERANCE", -1.0)
     monkeypatch.setattr(resort, "search_ranges", lambda *_: resort_kept([]))
     monkeypatch.setattr(resort, "fine_tune", lambda *_: quantise(flatbuffer, narrowed(hard, 400)))
     start = candidate(flatbuffer, hard, judge)
@@ -257,7 +257,7 @@ def test_nothing_is_tried_where_a_candidate_is_within_tolerance(
 def test_nothing_is_tried_on_too_few_judging_images(
     flatbuffer: bytes, hard: Ranges, pictures: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "TOLERANCE", -1.0)
+    monkeypatch.setattr(scoring, "TOLERANCE", -1.0)
     few = Judge(pictures[:20], [index % 3 for index in range(20)], flatbuffer, 1)
     events = io.StringIO()
     start = candidate(flatbuffer, hard, few)

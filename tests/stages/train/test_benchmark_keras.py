@@ -47,7 +47,7 @@ def step(tmp_path: Path, trained: Path, dataset: Path, monkeypatch: pytest.Monke
     out.mkdir()
     values: dict[str, Any] = {"warmup_runs": 1, "min_runs": 10, "min_seconds": 0.01, "threads": 1}
     inputs = {"model": trained, "dataset": dataset}
-    parameters = {"runtime": "keras-cpu", **values}
+    parameters = {"model": "resnet50v2", "runtime": "keras-cpu", **values}
     return Step("benchmark", "benchmark", parameters, 2, inputs, out, None, events=io.StringIO())
 
 

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
+from stages.images import Row
+from stages.predictions import write_predictions
 from stages.train.figure import draw_confusion
-from stages.train.outputs import write_scores
+from stages.train.outputs import write_test
 from stages.train.scores import Scores
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ def test_recall_and_f1_by_hand() -> None:
 
 def test_the_files_hold_the_scores(tmp_path: Path) -> None:
     one = Scores(CLASSES, np.array([0, 1, 2]), np.array([[0.1, 0.7, 0.2]] * 3, dtype=np.float32))
-    write_scores(tmp_path, one, ["x.png", "y.png", "z.png"], "title", {"best_epoch": 3})
+    write_test(tmp_path, one, "title", {"best_epoch": 3})
+    rows = [Row(name, label, "") for label, name in enumerate(("x.png", "y.png", "z.png"))]
+    write_predictions(tmp_path / "predictions.csv", rows, one.outputs)
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert (metrics["split"], metrics["best_epoch"]) == ("test", 3)
     lines = (tmp_path / "predictions.csv").read_text().splitlines()

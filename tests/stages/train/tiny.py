@@ -55,8 +55,9 @@ def training(folder: Path, dataset: Path, *, fingerprint: str = "this", **values
     return Training(
         step=made,
         settings=settings,
-        train=Stream(data.images, data.train, SIZE, settings.batch, 2),
-        validation=Stream(data.images, data.validation, SIZE, settings.batch, 2),
+        task=data.task,
+        train=Stream(data.task, data.train, SIZE, settings.batch, 2),
+        validation=Stream(data.task, data.validation, SIZE, settings.batch, 2),
         checkpoints=Checkpoints(folder / "partial", fingerprint),
         loggers=Loggers(made, settings),
         make_model=network,

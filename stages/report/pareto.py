@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, List, Tuple
 
+from stages.convert.spec import RECIPES
 from stages.report.hosts import hosts, together
+from stages.report.metric import first_of, title
 from stages.report.table import Cell, Table, measured, numbered, word
 
 if TYPE_CHECKING:
@@ -25,9 +27,14 @@ class Candidate:
     file: Artifact
 
     @property
+    def score(self) -> str:
+        """Name the score that counts for its network."""
+        return first_of(self.benchmark.axis("model") or "")
+
+    @property
     def costs(self) -> Tuple[float, float, float]:
-        """What should be small: balanced accuracy turned round, bytes, and the median latency in ms."""
-        right, size, time = self._number("balanced_accuracy"), self.file.number("size_bytes"), self._number(LATENCY)
+        """What should be small: the first score turned round, bytes, and the median latency in ms."""
+        right, size, time = self._number(self.score), self.file.number("size_bytes"), self._number(LATENCY)
         return -right, float(size["value"]) if size else 0.0, time
 
     def is_beaten_by(self, other: Candidate) -> bool:
@@ -47,7 +54,9 @@ def candidates(gathered: Gathered) -> List[Candidate]:
     for one in gathered.of("benchmark"):
         made_by = "compile" if one.axis("runtime") == "edgetpu" else "convert"
         file = gathered.find(made_by, model=one.axis("model"), recipe=one.axis("recipe"))
-        complete = one.number("balanced_accuracy") and one.number(LATENCY) and file and file.number("size_bytes")
+        complete = (
+            one.number(first_of(one.axis("model") or "")) and one.number(LATENCY) and file and file.number("size_bytes")
+        )
         found += [Candidate(one, file)] if file and complete else []
     return found
 
@@ -55,6 +64,35 @@ def candidates(gathered: Gathered) -> List[Candidate]:
 def front(found: List[Candidate]) -> List[Candidate]:
     """Those that no other beats."""
     return [one for one in found if not any(one.is_beaten_by(other) for other in found)]
+
+
+def plans(found: List[Candidate]) -> List[str]:
+    """Say of each file whose layers got their widths by a plan whether one with the same for all makes it pointless."""
+    planned = [one for one in found if _is_planned(one)]
+    return [_verdict(one, [other for other in found if not _is_planned(other)]) for one in planned]
+
+
+def _verdict(one: Candidate, uniform: List[Candidate]) -> str:
+    rivals = [other for other in uniform if _same_place(one, other) and _dominates(other, one)]
+    name = "%s of %s on %s" % tuple(one.benchmark.axis(axis) for axis in ("recipe", "model", "runtime"))
+    if not rivals:
+        return "%s: no uniform recipe has a file as small that is as accurate." % name
+    told = ", ".join(str(other.benchmark.axis("recipe")) for other in rivals)
+    return "%s is dominated by %s: no larger, no less accurate, and better in one of the two." % (name, told)
+
+
+def _is_planned(one: Candidate) -> bool:
+    recipe = RECIPES.get(one.benchmark.axis("recipe") or "")
+    return recipe is not None and recipe.planned
+
+
+def _same_place(one: Candidate, other: Candidate) -> bool:
+    return all(one.benchmark.axis(axis) == other.benchmark.axis(axis) for axis in ("model", "runtime"))
+
+
+def _dominates(other: Candidate, one: Candidate) -> bool:
+    """Whether a file is nowhere worse in accuracy and size, and somewhere better; the latency has no say."""
+    return all(a <= b for a, b in zip(other.costs[:2], one.costs[:2])) and other.costs[:2] != one.costs[:2]
 
 
 def by_host(found: List[Candidate]) -> List[Tuple[str, List[Candidate]]]:
@@ -70,14 +108,15 @@ def tables(found: List[Candidate]) -> List[Table]:
 
 def table(name: str, machine: str, found: List[Candidate]) -> Table:
     """One row for each file: the three numbers, and whether it is on the front."""
-    titles = ["model", "recipe", "runtime", "balanced accuracy", "size, KB", "p50, ms", "on the front"]
+    score = " or ".join(sorted({title(one.score) for one in found}))
+    titles = ["model", "recipe", "runtime", score, "size, KB", "p50, ms", "on the front"]
     made = Table(name, "Accuracy, size and latency of all files on %s" % machine, titles, words=3)
     best = front(found)
     for one in found:
         made.rows.append(
             [
                 *(word(one.benchmark.axis(name)) for name in ("model", "recipe", "runtime")),
-                measured(one.benchmark, "balanced_accuracy", "{:.3f}"),
+                measured(one.benchmark, one.score, "{:.3f}"),
                 measured(one.file, "size_bytes", "{:,.0f}", 1e-3),
                 measured(one.benchmark, LATENCY, "{:.2f}"),
                 Cell("front", 0) if one in best else Cell("", 1),

@@ -10,20 +10,24 @@ from hypothesis import strategies as st
 from synthetic_run import HOST
 
 from stages.contract import number
-from stages.paper.pareto import Candidate, front
 from stages.report.gather import Artifact
+from stages.report.pareto import Candidate, front, plans
 
 SMALL = st.integers(1, 4)  # few values, so that many are equal
 FILES = st.lists(st.tuples(SMALL, SMALL, SMALL, st.sampled_from("ab")), max_size=12)
 
 
-def artifact(host: str, *numbers: dict[str, Any]) -> Artifact:
-    return Artifact(Path("nowhere"), {"numbers": list(numbers), "host": {**HOST, "fingerprint": host}})
+def artifact(host: str, *numbers: dict[str, Any], **axes: str) -> Artifact:
+    return Artifact(Path("nowhere"), {"numbers": list(numbers), "host": {**HOST, "fingerprint": host}, "axes": axes})
 
 
-def candidate(right: int, size: int, time: int, host: str = "a") -> Candidate:
+def candidate(right: int, size: int, time: int, host: str = "a", **axes: str) -> Candidate:
     measured = number("balanced_accuracy", right / 10, "1"), number("latency_p50_ms", time, "ms")
-    return Candidate(artifact(host, *measured), artifact(host, number("size_bytes", size, "B")))
+    return Candidate(artifact(host, *measured, **axes), artifact(host, number("size_bytes", size, "B"), **axes))
+
+
+def of(recipe: str, right: int, size: int, model: str = "net") -> Candidate:
+    return candidate(right, size, 3, model=model, recipe=recipe, runtime="litert-cpu")
 
 
 @given(FILES)
@@ -46,3 +50,13 @@ def test_the_better_one_beats_and_the_equal_one_does_not() -> None:
 
 def test_a_file_on_another_machine_beats_nobody() -> None:
     assert not candidate(8, 3, 3).is_beaten_by(candidate(9, 1, 1, host="b"))
+
+
+def test_a_plan_is_compared_with_every_uniform_recipe_of_its_network() -> None:
+    mixed, int8, int4 = of("mixed", 8, 4), of("ptq-int8", 8, 6), of("ptq-int4", 7, 3)
+    (told,) = plans([mixed, int8, int4])
+    assert told == "mixed of net on litert-cpu: no uniform recipe has a file as small that is as accurate."
+    (told,) = plans([mixed, int8, of("ptq-int4", 8, 3), of("dynamic", 9, 4)])
+    assert told.startswith("mixed of net on litert-cpu is dominated by ptq-int4, dynamic")
+    assert "no uniform" in plans([mixed, of("ptq-int4", 8, 4), of("ptq-int4", 9, 1, model="other")])[0]
+    assert plans([int8, int4]) == []

@@ -1,0 +1,17 @@
+"""qat-int4: the weights of 1x1 convolutions were trained on steps of four bits, on which they are packed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stages.convert.narrow import on_steps, packed
+from stages.convert.recipes import qat_int8
+from stages.convert.source import Converted
+
+if TYPE_CHECKING:
+    from stages.convert.source import Source
+
+
+def convert(source: Source) -> Converted:
+    """Convert the weights of the qat stage with its ranges, and say them in four bits."""
+    return Converted(packed(on_steps(qat_int8.convert(source).content)))

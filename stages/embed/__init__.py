@@ -1,0 +1,1 @@
+"""Files of small networks for microcontrollers: C source, and the memory that running them takes."""
