@@ -53,7 +53,7 @@ def simulate_vhdl(tools: Tools, vectors: Vectors) -> Compared:
 def export(tools: Tools) -> None:
     """Write the core as Verilog, `core.v`."""
     # GHDL writes to standard output what it makes, and to standard error what it notices.
-    tools.run("sh", "-c", "exec ghdl --synth %s --out=verilog %s >core.v" % (" ".join(GHDL), vhdl.CORE))
+    tools.run("sh", "-c", "exec ghdl --synth %s --out=verilog core.vhd -e %s >core.v" % (" ".join(GHDL), vhdl.CORE))
 
 
 def simulate_verilog(tools: Tools, vectors: Vectors) -> Compared:
