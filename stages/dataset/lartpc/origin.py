@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from stages.dataset.lartpc.jit import jit
 from stages.dataset.lartpc.stack import KIND, NUMBER, Particle
-from stages.dataset.lartpc.tables import ELECTRON, POSITRON
+from stages.dataset.lartpc.tables import ELECTRON, PHOTON, POSITRON
 
 if TYPE_CHECKING:
     from stages.dataset.lartpc.tables import FloatArray
@@ -32,8 +32,8 @@ ORIGINS = ("none", "track", "shower")
 
 @jit
 def origin_of(p: Particle) -> int:
-    """Say what a particle draws: electrons and positrons a shower, also as delta rays, all others a track."""
-    return SHOWER if p[KIND] == ELECTRON or p[KIND] == POSITRON else TRACK
+    """Say what a particle draws: electrons, positrons and absorbed photons a shower, delta rays too; others a track."""
+    return SHOWER if p[KIND] == ELECTRON or p[KIND] == POSITRON or p[KIND] == PHOTON else TRACK
 
 
 @jit
