@@ -69,7 +69,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Step:
     step = Step(
         "train", "train/unet447", values, 2, {"dataset": dataset}, folder / "out", folder / "partial", [], io.StringIO()
     )
-    main(step)
+    with pytest.MonkeyPatch.context() as patched:  # TensorFlow takes its threads once, before its first computation
+        for kind in ("intra", "inter"):
+            patched.setattr(tf.config.threading, "set_%s_op_parallelism_threads" % kind, lambda _: None)
+        main(step)
     return step
 
 
