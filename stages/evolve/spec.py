@@ -57,6 +57,5 @@ SPEC = Spec(
         Parameter("seed", "int", 1, "seed of the search", minimum=0, maximum=2**32 - 1),
     ),
     resumable=True,
-    memory_gib=2.0,
     reported=True,
 )

@@ -6,6 +6,7 @@ A single vector on which they differ ends the step, and nothing of it is kept.
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -34,11 +35,15 @@ def main(step: Step) -> None:
         (folder / "tb.v").write_text(vhdl.verilog_bench(network), "ascii")
         given.write(folder, network)
         tools = Tools(folder)
-        done = Work(step, tools, given).run(device, package, int(step.parameters["seeds"]))
+        asked = versions(tools)
+        work = Work(step, tools, given)
+        try:
+            done = work.run(device, package, int(step.parameters["seeds"]))
+        finally:
+            sys.stderr.write(work.log())  # of a step that failed this is what is left
         for file in KEPT:
             shutil.copyfile(folder / file, step.out / file)
-        asked = versions(tools)
-    (step.out / "tools.log").write_text("\n".join(tools.said) + "\n", "utf-8")
+    (step.out / "tools.log").write_text(work.log(), "utf-8")
     outputs.write(step.out, network, given, done)
     step.record(outputs.numbers(done), {"tools": asked, "device": device, "package": package})
 

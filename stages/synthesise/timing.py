@@ -51,5 +51,5 @@ def last_delay(text: str) -> float:
     """Find the delay after routing: nextpnr tells one after placement first."""
     found: List[str] = DELAY.findall(text)
     if not found:
-        raise RuntimeError("nextpnr told no delay from pin to pin; see tools.log")
+        raise RuntimeError("nextpnr told no delay from pin to pin; see the step's log")
     return float(found[-1])

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Work:
-    """What one step does with its tools; the log is in the same order whatever ends first."""
+    """What one step does with its tools."""
 
     def __init__(self, step: Step, tools: Tools, given: Vectors) -> None:
         self._step, self._tools, self._given = step, tools, given
@@ -51,9 +51,12 @@ class Work:
             others = self._end(xilinx, "mapped for UltraScale+")
             delays = {seed: self._end(one, "placed with seed %d" % seed) for seed, one in placed.items()}
         self._step.progress(self._total, self._total, "tool")
-        for tools in self._beside:
-            self._tools.said.extend(tools.said)
         return Done(levels, area, others, delays, device, package)
+
+    def log(self) -> str:
+        """Return what all tools said so far, in the same order whatever ended first."""
+        said = [line for tools in (self._tools, *self._beside) for line in tools.said]
+        return "\n".join(said) + "\n"
 
     def _verilog(self, tools: Tools) -> Compared:
         return proof.simulate_verilog(tools, self._given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stages.convert.narrow import on_steps, packed
-from stages.convert.recipes import qat_int8
+from stages.convert.ranged import trained_int8
 from stages.convert.source import Converted
 
 if TYPE_CHECKING:
@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 
 def convert(source: Source) -> Converted:
     """Convert the weights of the qat stage with its ranges, and say them in four bits."""
-    return Converted(packed(on_steps(qat_int8.convert(source).content)))
+    return Converted(packed(on_steps(trained_int8(source))))

@@ -27,8 +27,8 @@ SOURCE = Source(
     tasks=("waveforms",),
     outputs=(Output("waveforms.npz", "npz"),),
     parameters=(
-        Parameter("train_pulses", "int", 32_768, "waveforms in the training split", minimum=256, maximum=1_000_000),
-        Parameter("test_pulses", "int", 8192, "waveforms in the test split", minimum=64, maximum=1_000_000),
+        Parameter("train_pulses", "int", 32_768, "waveforms in the training split", minimum=256, maximum=200_000),
+        Parameter("test_pulses", "int", 8192, "waveforms in the test split", minimum=64, maximum=200_000),
         SEED,
         Parameter(
             "samples", "int", 64, "samples of a waveform; an eighth of them lie before it", minimum=8, maximum=1024

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from stages.convert.narrow import narrowable
 from stages.convert.simulation import on_steps, steps_of
-from stages.qat.ways.qat_int8 import Distilled
+from stages.qat.distilled import Distilled
 from stages.tflite.model import read_model
 
 

@@ -131,7 +131,13 @@ def test_bytes_of_memory_say_what_weights_became(dtype: str, each: float, wanted
 def test_the_stage_writes_it_down(tmp_path: Path) -> None:
     blobs, out, model = make_dataset(tmp_path / "blobs", size=32), tmp_path / "out", FIXTURES / "blobs" / "ptq-int8"
     out.mkdir()
-    values: dict[str, Any] = {"runtime": "litert-cpu", "warmup_runs": 2, "min_runs": 20, "min_seconds": 0.01}
+    values: dict[str, Any] = {
+        "model": "inceptionv3",
+        "runtime": "litert-cpu",
+        "warmup_runs": 2,
+        "min_runs": 20,
+        "min_seconds": 0.01,
+    }
     inputs = {"model": model, "dataset": blobs}
     main(Step("benchmark", "benchmark", {**values, "threads": 1}, 1, inputs, out, None, events=io.StringIO()))
     told = json.loads((out / "execution.json").read_text())

@@ -128,15 +128,11 @@ def test_sizes_fall_with_the_bits_of_the_weights(made: dict[str, Made]) -> None:
 @pytest.mark.parametrize("recipe", ["float32", "float16", "dynamic", "ptq-int8-stock", "ptq-int8"])
 def test_the_record_describes_the_file(made: dict[str, Made], recipe: str) -> None:
     one = made[recipe]
+    told = {"unit": "B", "n": None, "interval": None, "runtime": "tflite-cpu"}
     assert one.record["numbers"] == [
-        {
-            "metric": "size_bytes",
-            "value": len(one.content),
-            "unit": "B",
-            "n": None,
-            "interval": None,
-            "runtime": "tflite-cpu",
-        }
+        {**told, "metric": "size_bytes", "value": len(one.content)},
+        {**told, "metric": "payload_bytes", "value": one.conversion["payload_bytes"]},
+        {**told, "metric": "overhead_bytes", "value": one.conversion["overhead_bytes"]},
     ]
     assert one.conversion["size_bytes"] == len(one.content)
     assert one.conversion["classes"] == ["cc_numu", "cc_nue", "nc"]

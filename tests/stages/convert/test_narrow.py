@@ -201,7 +201,7 @@ def source(folder: Path, blobs: Path, int8: bytes, network: Any) -> Source:
     values = {"recipe": "ptq-int4", "calibration_images": 24, "calibration_seed": 1, "judging_images": 12}
     inputs = {"dataset": blobs, "int8": folder / "int8"}
     step = Step("convert", "convert", values, 1, inputs, folder, None, events=io.StringIO())
-    description = {"model": "small", "input_size": 32, "classes": list(CLASSES), "validation_images": []}
+    description = {"model": "inceptionv3", "input_size": 32, "classes": list(CLASSES), "validation_images": []}
     return Source(step, network, description)
 
 
@@ -233,5 +233,5 @@ def test_a_damaged_int8_file_is_refused(tmp_path: Path, blobs: Path) -> None:
 def test_a_file_without_1x1_convolutions_is_refused(tmp_path: Path, blobs: Path) -> None:
     entry = layers.Input((SIZE, SIZE, 3))
     end = layers.Dense(3, activation="softmax")(layers.Flatten()(layers.Conv2D(2, 3)(entry)))
-    with pytest.raises(InputError, match="small has no 1x1 convolution"):
+    with pytest.raises(InputError, match="inceptionv3 has no 1x1 convolution"):
         narrowed.convert(source(tmp_path, blobs, float_flatbuffer(tf.keras.Model(entry, end)), None))

@@ -19,9 +19,9 @@ from stages.convert.simulation import Simulation
 from stages.convert.source import Source
 from stages.images import as_floats
 from stages.models import build
+from stages.qat.distilled import Distilled
 from stages.qat.folded import pairs
 from stages.qat.ranging import best_ranges
-from stages.qat.ways.qat_int8 import Distilled
 from stages.rewrite import rewrite
 
 if TYPE_CHECKING:

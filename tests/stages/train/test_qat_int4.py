@@ -12,7 +12,8 @@ from test_qat_distilled import SIZE, network, step, teach
 
 from stages.convert.judge import predict
 from stages.convert.narrow import narrowable, on_steps
-from stages.convert.recipes import qat_int4, qat_int8
+from stages.convert.ranged import trained_int8
+from stages.convert.recipes import qat_int4
 from stages.convert.simulation import on_steps as simulated
 from stages.convert.simulation import steps_of
 from stages.convert.source import Source
@@ -45,7 +46,7 @@ def source(made: FewBits) -> Source:
 def steps_apart(made: FewBits, pixels: NDArray[np.uint8]) -> float:
     """Largest difference of an output from that of the file before it is packed, in steps of the file's softmax."""
     outputs = made.network.predict(as_floats(pixels), verbose=0)
-    return float(np.abs(outputs - predict(on_steps(qat_int8.convert(source(made)).content), pixels, 1)).max() * 256)
+    return float(np.abs(outputs - predict(on_steps(trained_int8(source(made))), pixels, 1)).max() * 256)
 
 
 def test_what_is_trained_is_the_file_before_and_after_learning(student: FewBits, pixels: NDArray[np.uint8]) -> None:
@@ -103,5 +104,5 @@ def test_steps_are_found_also_where_the_highest_codes_are_not_used() -> None:
 
 
 def test_every_layer_that_runs_at_four_bits_learns_so(student: FewBits) -> None:
-    content = qat_int8.convert(source(student)).content
+    content = trained_int8(source(student))
     assert len(narrow(student)) == len(narrowable(read_model(content)))

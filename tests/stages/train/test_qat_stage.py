@@ -132,7 +132,7 @@ def _is_simulating(made: Step, trained: Path) -> None:
         load_simulated(trained)
 
 
-CHECKS = {"qat-int8": _is_float, "qat-int8-paper": _is_simulating}
+CHECKS = {"qat-int8": _is_float, "qat-int8-paper": _is_simulating, "qat-int4": _is_float}
 
 
 def _pixels(made: Step) -> Any:

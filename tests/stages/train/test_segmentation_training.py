@@ -5,27 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from masked import make_masked
-from synthetic import make_step
 from tiny import parameters
 
 from stages.contract import Step
-from stages.images import as_floats
 from stages.models import build, load_models
-from stages.tasks import task_of
 from stages.tasks.learning import overlap_and_entropy
 from stages.tasks.segmentation import Segmentation
+from stages.train.__main__ import main
 from stages.trained import load_trained
 
-PROJECT = Path(__file__).resolve().parents[3]
 SIZE = 16
 
 
@@ -66,18 +59,21 @@ def test_images_without_a_sought_pixel_have_a_finite_loss_and_gradient() -> None
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Step:
-    """A training in a process of its own, as an engine starts it: TensorFlow fixes its threads once."""
     folder = tmp_path_factory.mktemp("unet")
     dataset = make_masked(folder / "set", size=SIZE, train=40, test=8)
     values = parameters(
         model="unet447", input_size=SIZE, epochs=12, batch=8, learning_rate=3e-2, stop_patience=50, reduce_patience=50
     )
-    path = make_step(folder / "step", "train", values, {"dataset": dataset})
-    environment = {**os.environ, "CORALLINE_STEP": str(path), "PYTHONPATH": str(PROJECT)}
-    words = [sys.executable, "-m", "stages.train"]
-    ended = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, cwd="/")
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    return Step.read(path, io.StringIO())
+    for name in ("out", "partial"):
+        (folder / name).mkdir()
+    step = Step(
+        "train", "train/unet447", values, 2, {"dataset": dataset}, folder / "out", folder / "partial", [], io.StringIO()
+    )
+    with pytest.MonkeyPatch.context() as patched:  # TensorFlow takes its threads once, before its first computation
+        for kind in ("intra", "inter"):
+            patched.setattr(tf.config.threading, "set_%s_op_parallelism_threads" % kind, lambda _: None)
+        main(step)
+    return step
 
 
 def test_it_learns_to_find_lines(trained: Step) -> None:
@@ -99,6 +95,9 @@ def test_the_history_names_what_is_watched(trained: Step) -> None:
 def test_the_weights_come_back_and_say_the_same(trained: Step) -> None:
     model, description = load_trained(trained.out)
     assert description["classes"] == ["other", "line"]
+    from stages.images import as_floats
+    from stages.tasks import task_of
+
     task = task_of("unet447", trained)
     assert isinstance(task, Segmentation)
     rows = task.images.rows("test")

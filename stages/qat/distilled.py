@@ -1,0 +1,142 @@
+"""A student that is the int8 file itself, simulated, and learns from what the float network says.
+
+TFMOT's simulation is of Keras layers, and TFLite rounds other things than they do: swish is a LOGISTIC and a MUL in the
+file, a sigmoid's scale is fixed, inputs of a CONCATENATION share one, BatchNorm is folded. On sparse images such a
+difference is the same all over the background and adds up. So the graph of the file is what is trained here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Collection, Dict, List
+
+import numpy as np
+import tensorflow as tf
+
+from stages.contract import InputError
+from stages.convert.judge import predict
+from stages.convert.network import float_flatbuffer
+from stages.convert.simulation import Simulation
+from stages.convert.steps import UnsimulatedError
+from stages.images import as_floats
+from stages.qat.folded import Pair, UnpairedError, pairs
+from stages.qat.ranging import Ranged, best_ranges
+from stages.rewrite import rewrite
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stages.contract import Step
+
+LABELS = 0.3  # weight of the labels' cross-entropy beside the float network's answer
+LEAST = 1e-7  # keeps logarithms finite
+PROVED = 4  # images on which weights are shown to reach the right layers
+SAME_OUTPUTS = 1e-3  # of probabilities: float sums in another order, through a few hundred layers
+
+
+class Distilled:
+    """A student of the float network `teacher`; the images in `observed`, uint8 [image, y, x, 3], fix its ranges.
+
+    BatchNorm is folded and Dropout is off, as in the file.
+    """
+
+    learning = False
+
+    def __init__(self, step: Step, teacher: Any, observed: NDArray[np.uint8]) -> None:
+        plain, rewritten = rewrite(teacher)
+        self.kept = plain if rewritten else _copied(plain)
+        flatbuffer = float_flatbuffer(self.kept)
+        ranged = best_ranges(step, flatbuffer, observed)
+        simulation = _simulation(flatbuffer, ranged, self.narrow(flatbuffer))
+        self.pairs = _paired(self.kept, simulation)
+        steps = [pair.operator.step for pair in self.pairs if pair.operator.step is not None]
+        self.network = Network(simulation, [variable for pair in self.pairs for variable in pair.learnt] + steps)
+        self._prove(simulation, observed[:PROVED])
+        self._teacher = teacher
+        self.described: Dict[str, Any] = {
+            "rewritten": bool(rewritten),
+            "range_rule": ranged.rule,
+            "ranges": ranged.document(),
+        }
+
+    def narrow(self, flatbuffer: bytes) -> Collection[int]:
+        """Give the places of the operators whose weights have four bits."""
+        del flatbuffer
+        return ()
+
+    def _prove(self, simulation: Simulation, pixels: NDArray[np.uint8]) -> None:
+        """Show that what is learnt reaches the right layers: with other weights both still compute the same.
+
+        Raises:
+            InputError: they do not.
+        """
+        begun = [variable.numpy() for variable in self.network.trainable_variables]
+        noise = np.random.default_rng(0)
+        for variable, values in zip(self.network.trainable_variables, begun):
+            variable.assign(values * noise.uniform(0.9, 1.1, values.shape) + noise.normal(0, 1e-3, values.shape))
+        Distilled.give(self)
+        wanted = predict(simulation.written(), pixels, 1)
+        apart = float(np.abs(self.kept(as_floats(pixels), training=False) - wanted).max())
+        for variable, values in zip(self.network.trainable_variables, begun):
+            variable.assign(values)
+        Distilled.give(self)
+        if not apart <= SAME_OUTPUTS:
+            raise _unsimulated("its layers and its operators do not compute the same, by %.2g" % apart)
+
+    def take(self) -> None:
+        """Copy the kept network's weights into the simulation."""
+        for pair in self.pairs:
+            pair.take()
+
+    def give(self) -> None:
+        """Copy what was learnt into the kept network."""
+        for pair in self.pairs:
+            pair.give()
+
+    def begin(self, seed: int, epoch: int) -> None:
+        """Nothing is random in an epoch."""
+
+    def losses(self, pixels: Any, outputs: Any, labels: Any) -> Any:
+        """Distillation: the divergence from the float network's answer, and the cross-entropy of the labels."""
+        sure = self._teacher(pixels, training=False)
+        said = tf.math.log(outputs + LEAST)
+        divergence = tf.reduce_sum(sure * (tf.math.log(sure + LEAST) - said), axis=1)
+        truth = -tf.gather(said, labels, axis=1, batch_dims=1)
+        return divergence + LABELS * truth
+
+
+class Network(tf.keras.Model):  # type: ignore[misc]  # TensorFlow has no types
+    """A simulation that can be called and asked to predict like a Keras network."""
+
+    def __init__(self, simulation: Simulation, learnt: List[Any]) -> None:
+        super().__init__()
+        self._simulation = simulation
+        self._learnt = learnt  # as an attribute, so that Keras counts them as its weights
+
+    def call(self, pixels: Any, training: Any = None) -> Any:
+        """Compute the outputs of a batch of float images; training makes no difference."""
+        del training
+        return self._simulation(pixels)
+
+
+def _simulation(flatbuffer: bytes, ranged: Ranged, narrow: Collection[int]) -> Simulation:
+    try:
+        return Simulation(flatbuffer, ranged.content, narrow)
+    except UnsimulatedError as error:
+        raise _unsimulated(str(error)) from error
+
+
+def _paired(model: Any, simulation: Simulation) -> List[Pair]:
+    try:
+        return pairs(model, simulation.weighted)
+    except UnpairedError as error:
+        raise _unsimulated(str(error)) from error
+
+
+def _unsimulated(reason: str) -> InputError:
+    return InputError("the network cannot be trained as qat-int8 does: %s" % reason, "leave qat-int8 out of --recipes")
+
+
+def _copied(model: Any) -> Any:
+    copy = tf.keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
