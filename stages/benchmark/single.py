@@ -44,7 +44,8 @@ def single(content: bytes, weights: Weights) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
     operator = graph.operators[weights.place]
-    makers = [one for one in graph.operators if int(operator.inputs[1]) in [int(index) for index in one.outputs]]
+    read = {int(index) for index in operator.inputs[1:]}  # in float16 files biases are made of constants too
+    makers = [one for one in graph.operators if read & {int(index) for index in one.outputs}]
     kept = [*makers, operator]
     (wide, deep), is_depthwise = repeats(weights), weights.operator == DEPTHWISE
     made = _Cut(model, graph, is_depthwise=is_depthwise)

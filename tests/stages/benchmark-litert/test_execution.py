@@ -22,6 +22,7 @@ from stages.tflite.sizes import weights
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 PACKED, STAND_IN = FIXTURES / "int4" / "packed.tflite", FIXTURES / "int4" / "stand-in.tflite"
+FLOAT16 = FIXTURES / "unet447" / "float16.tflite"
 FLOAT32 = FIXTURES / "blobs" / "float32" / "model.tflite"
 
 
@@ -96,7 +97,9 @@ def test_floats_are_executed_as_floats_and_nothing_is_native() -> None:
     assert next(number["value"] for number in numbers if number["metric"] == "int4_native_share") == 0
 
 
-@pytest.mark.parametrize("path", [PACKED, STAND_IN, FLOAT32], ids=["packed", "stand-in", "float32"])
+@pytest.mark.parametrize(
+    "path", [PACKED, STAND_IN, FLOAT32, FLOAT16], ids=["packed", "stand-in", "float32", "float16 with float16 biases"]
+)
 def test_a_single_operator_has_as_many_weights_as_are_asked_for_and_runs(path: Path, tmp_path: Path) -> None:
     content = path.read_bytes()
     for one in weights(read_model(content)):
