@@ -44,7 +44,7 @@ class Kept:
 def search_ranges(step: Step, flatbuffer: bytes, ranges: Ranges, judge: Judge, pixels: NDArray[np.uint8]) -> Kept:
     """Scale the ranges of the noisiest activations, one group after the other, and keep what makes the file better."""
     content = quantise(flatbuffer, ranges)
-    score = judge.score(content)
+    score = judge.worse(content)
     names = [tensor.name for tensor in read_model(flatbuffer).main.tensors]
     noisy = noisiest(flatbuffer, content, ranges, pixels)
     groups = [noisy[first : first + GROUP] for first in range(0, min(len(noisy), GROUP * GROUPS), GROUP)]
@@ -55,7 +55,7 @@ def search_ranges(step: Step, flatbuffer: bytes, ranges: Ranges, judge: Judge, p
         for factor in FACTORS:
             tried = _scaled(ranges, group, factor)
             made = quantise(flatbuffer, tried)
-            found = judge.score(made)
+            found = judge.worse(made)
             progress.advance()
             if found.betters(score) and (kept is None or found.order < kept[0].order):
                 kept = found, tried, made, factor

@@ -18,7 +18,7 @@ from stages.convert.judge import Judge, judging_rows
 from stages.convert.narrow import RULES, narrowable, packed, stand_in
 from stages.convert.network import float_flatbuffer
 from stages.convert.source import Converted
-from stages.convert.tuned import CORRECTING, CORRECTING_PIXELS, EXAMINED, KERNELS
+from stages.convert.tuned import CORRECTING, CORRECTING_PIXELS, EXAMINED
 from stages.progress import Progress
 from stages.rewrite import rewrite
 from stages.tflite.flat import MalformedFile
@@ -87,7 +87,7 @@ class Narrowing:
         }
         int8 = {"remedy": "full int8", **self.judge.score(self.int8).document()}
         quantisation = {
-            "kernels": KERNELS,
+            "kernels": "XNNPACK of TensorFlow's TFLite interpreter",
             "judging_images": self.judge.images,
             "float32": self.judge.reference.document(),
             "remedies": [int8, *_remedies(found)],

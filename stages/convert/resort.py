@@ -48,22 +48,22 @@ class Resorts:
 
     def run(self, best: Candidate, plain: Candidate) -> Candidate:
         """Go on from the best candidate until one is within tolerance; `plain` is its file without bias correction."""
-        if best.score.is_within_tolerance:
+        if best.worse.is_within_tolerance:
             return best
         if self._judge.images < LEAST_JUDGED:
             self._step.warning(
                 "no int8 file is within tolerance (expected loss of %s %.3f), and %d judging images are too few "
-                "to search on" % (best.score.worth, best.score.regret, self._judge.images)
+                "to search on" % (best.score.worth, best.worse.regret, self._judge.images)
             )
             return best
         weights = absorb(self._flatbuffer, plain.content, best.content)
         best, enough = self._search(best, weights)
         if not enough:
             best, enough = self._tune(best, weights)
-        if not (enough or best.score.is_within_tolerance):
+        if not (enough or best.worse.is_within_tolerance):
             self._step.warning(
                 "int8 is expected to lose %.3f of %s, whatever was tried: see the report's section Quantisation"
-                % (best.score.regret, best.score.worth)
+                % (best.worse.regret, best.score.worth)
             )
         return best
 
@@ -94,8 +94,8 @@ class Resorts:
 
     def _decided(self, best: Candidate, made: Candidate, what: str, told: Dict[str, Any]) -> Tuple[Candidate, bool]:
         """Take what was made if it is better, by more than noise, on the images that had no part in making it."""
-        made = replace(made, score=self._judge.score(made.content))
-        before, after = self._deciding.score(best.content), self._deciding.score(made.content)
+        made = replace(made, score=self._judge.score(made.content), checked=self._judge.check(made.content))
+        before, after = self._deciding.worse(best.content), self._deciding.worse(made.content)
         self.tried.append(made)
         taken = after.betters(before)
         self._tell(

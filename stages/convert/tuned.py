@@ -40,7 +40,7 @@ CORRECTING = (16, 48)  # fewest and most calibration images that biases are corr
 CORRECTING_PIXELS = 48 * 128 * 128  # of all of them: what one operator makes of them lies in memory, in float
 EXAMINED = 16  # of them, that the doctor looks at
 # Other kernels round differently: they agree on 95 to 97 % of the predictions.
-KERNELS = "XNNPACK of TensorFlow's TFLite interpreter"
+KERNELS = "XNNPACK of TensorFlow's TFLite interpreter; under built_in those without a delegate"
 
 
 def convert(source: Source) -> Converted:
