@@ -165,7 +165,7 @@ def test_after_a_killed_run_the_next_takes_up_its_work_and_leaves_nothing(
     partial.mkdir()
     wanted = job(tmp_path, partial=partial, sleep_s=600)
     code = (
-        "import sys, threading; from pathlib import Path; sys.path.insert(0, 'tests/system');"
+        "import sys, threading; from pathlib import Path; sys.path[:0] = ['tests/system', 'tests/system/ordeals'];"
         "from test_remote_host import job; from coralline.engines.remote import RemoteEngine;"
         f"engine = RemoteEngine(Path({str(project)!r}), Path({str(home)!r}), {engine.address!r});"
         f"engine.prepare({IMAGE!r}, print); told = lambda event: print('running', flush=True);"
