@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from lab import Lab
+from lab import CLASSIFICATION, Lab
 
 from coralline import daemon
 
@@ -44,6 +44,15 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     shutil.rmtree(lab.artifacts)
 
 
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A finished cold run of a network that tells classes, on the local engine."""
+    lab = Lab(tmp_path_factory.mktemp("classifier"), "local", request=CLASSIFICATION)
+    lab.all()
+    yield lab
+    shutil.rmtree(lab.artifacts)
+
+
 @pytest.fixture(params=["local", "docker"], scope="session")
 def whole(request: pytest.FixtureRequest) -> Lab:
     """A finished cold run, on one engine after the other."""
@@ -60,7 +69,7 @@ def sown(source: Lab, artifacts: Path, *stages: str) -> Lab:
             note = artifacts / "last" / label.replace("/", ".")
             note.parent.mkdir(exist_ok=True)
             note.write_text(record["key"])
-    return Lab(artifacts, source.engine)
+    return Lab(artifacts, source.engine, request=source.request)
 
 
 def can(*words: str) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import sown
-from lab import MODEL, REQUEST, holds
+from lab import DATA, EVENTS, MODEL, QUICK, RECIPES, SETTINGS, holds
 from probing import make_job, make_project
 from secondhost import SSH, TCP, SecondHost, kill, lacking, python
 from test_docker_engine import PROBE
@@ -218,8 +218,8 @@ def test_a_placed_benchmark_gives_the_same_accuracy(
 
     monkeypatch.setattr(graph, "draw", one_runtime)
     lab = sown(docker, tmp_path, "dataset", "train", "convert")
-    settings = [word for word in REQUEST[4:] if word != "--set"]
-    wanted = request.make(model=MODEL, recipes=REQUEST[3], settings=settings, only="benchmark")
+    settings = [*EVENTS, *QUICK, *SETTINGS]
+    wanted = request.make(model=MODEL, data=DATA, recipes=RECIPES, settings=settings, only="benchmark")
     placed = session.Setting(artifacts=lab.artifacts, engine="docker", placement=Placement(daemons={"benchmark": TCP}))
     run, ended = session.build(wanted, placed, ignore_notice)
     assert not ended.errors

@@ -8,14 +8,14 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from lab import MODEL, PATIENCE_S, Lab, holds, save_images
+from lab import CLASSIFIER, PATIENCE_S, Lab, holds, save_images
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
 RUNS = 8
-TRAIN = f"train/{MODEL}"
+TRAIN = f"train/{CLASSIFIER}"
 COLLECT = ("gc", "--older-than", "0h", "--delete", "--json")
 SETTINGS = ("--set", "train.input_size=32", "--set", "train.epochs=0")
 
@@ -25,7 +25,7 @@ class Crowd:
 
     def __init__(self, lab: Lab, data: str) -> None:
         self.lab = lab
-        self.words = ("all", "--engine", "local", "--model", MODEL, "--data", data, "--only", "train", *SETTINGS)
+        self.words = ("all", "--engine", "local", "--model", CLASSIFIER, "--data", data, "--only", "train", *SETTINGS)
         self.collected: list[str] = []
         self.said: list[str] = []
 
