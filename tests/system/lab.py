@@ -33,7 +33,7 @@ def asked(model: str, data: str, *settings: str) -> tuple[str, ...]:
 
 
 MODEL, DATA = "unet447", "stability"  # the quickest to train and convert, and to simulate
-SETTINGS = ("dataset.pixels=32", "train.epochs=40")  # a blink each: one can be killed after the first, before the last
+SETTINGS = ("dataset.pixels=32", "train.epochs=20")  # a blink each: one can be killed after the first, before the last
 REQUEST = asked(MODEL, DATA, *SETTINGS)
 CLASSIFIER = "resnet50v2"  # the quickest of those that tell classes; its weights and optimiser take 283 MB
 CLASSIFICATION = asked(CLASSIFIER, "simulate", "dataset.size=32", "train.epochs=2")
