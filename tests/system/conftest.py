@@ -33,6 +33,15 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A finished cold run on the local engine as far as the files, whose bytes others must come to."""
+    lab = Lab(tmp_path_factory.mktemp("converted"), "local")
+    lab.all("--only", "convert")
+    yield lab
+    shutil.rmtree(lab.artifacts)
+
+
+@pytest.fixture(scope="session")
 def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A finished cold run in Docker."""
     trouble = daemon.trouble()

@@ -77,10 +77,10 @@ def test_a_killed_run_leaves_no_container(in_containers: Lab, name: signal.Signa
     kill_in(in_containers, "train", name, only="train")
 
 
-def test_a_run_that_was_killed_often_ends_with_the_same_bytes(disturbed: Lab, local: Lab) -> None:
+def test_a_run_that_was_killed_often_ends_with_the_same_bytes(disturbed: Lab, converted: Lab) -> None:
     disturbed.all("--only", "convert")
     assert was_resumed(disturbed)
-    assert disturbed.digests() == local.digests()
+    assert disturbed.digests() == converted.digests()
     assert disturbed.damaged() == []
     assert not any((disturbed.artifacts / "partial").glob("*"))
 
