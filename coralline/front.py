@@ -32,11 +32,14 @@ class Front(Program):
             raise SystemExit(ProfileError.code) from None
 
     def _named(self, words: list[str]) -> Iterator[str]:
-        """Give the word after a task its option's name: Invoke has no positional arguments that may be left out."""
+        """Give the word after a task its option's name: Invoke has no positional arguments that may be left out.
+
+        It is the task's own even where another task is called so: `test lint` means the suite.
+        """
         before = ""
         for word in words:
             task = self.collection[before] if before in self.collection.task_names else None
-            takes = task is not None and bool(task.positional) and word not in self.collection.task_names
+            takes = task is not None and bool(task.positional)
             yield f"--{task.positional[0]}={word}" if task and takes and not word.startswith("-") else word
             before = word
 

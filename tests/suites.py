@@ -3,7 +3,7 @@
     lint/X           a linter (tests/linters.py)
     tests/unit       the host side, no daemon and no TensorFlow
     tests/stages/X   the code that runs in image X, or in the image of stage X, in its packages with pytest added
-    tests/system     whole runs on both engines, kills, hostile input
+    tests/system/X   X is runs: whole runs on both engines, hostile input, images; or ordeals: kills and lost machines
     tests/browser    the report in a headless browser, in the report image's packages
     tests/farm       steps on the workers of a Dask cluster inside the test, in the farm's packages
 
@@ -30,12 +30,14 @@ sys.path.insert(0, str(PROJECT))
 
 from coralline.catalogue import PROJECT as ROOT  # noqa: E402
 from coralline.catalogue import specs  # noqa: E402
-from coralline.console import clock, on_github  # noqa: E402
+from coralline.console import clock, on_github, show_error  # noqa: E402
 from coralline.environments import Environment  # noqa: E402
+from coralline.errors import ProfileError, nearest  # noqa: E402
 from tests.linters import LINTERS, NOT_POSSIBLE  # noqa: E402
 
 SIDE_BY_SIDE = 4  # suites, each of which is mostly one thread
-ALONE = "system"
+LONGEST = "system/runs"  # begun first, or it would run on alone at the end
+ALONE = "system/ordeals"  # they count seconds, and what they kill must be doing something at that moment
 MOST_NAMED = 5
 HOME = ROOT / ".coralline" / "environments"
 WITH_TOOLS = "import sys; sys.path.append({tools!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
@@ -43,13 +45,14 @@ WITH_TOOLS = "import sys; sys.path.append({tools!r}); import pytest; sys.exit(py
 
 def main(wanted: list[str]) -> int:
     """Run the wanted suites, or all; return the exit code."""
+    if strange := [word for word in wanted if not any(is_meant(name, word) for name in names())]:
+        known = {part for name in names() for part in (name, name.partition("/")[0])}
+        show_error(ProfileError(f"no such suite {strange[0]!r}", hint=nearest(strange[0], known, "suites")))
+        return ProfileError.code
     failed, undone = [], []
     suites = list(_suites(wanted))
     with ThreadPoolExecutor(max(1, min(SIDE_BY_SIDE, os.cpu_count() or 1))) as pool:
-        for beside in (
-            True,
-            False,
-        ):  # whole runs and kills are alone: they wait for each other's steps and count seconds
+        for beside in (True, False):
             now = [(name, command) for name, command in suites if (name != ALONE) == beside]
             for name, code, skipped in pool.map(lambda suite: _run(*suite), now):
                 failed += [name] if code else []
@@ -82,15 +85,22 @@ def _run(name: str, command: list[str]) -> tuple[str, int, list[tuple[str, str]]
 
 def _suites(wanted: list[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield the wanted suites with their commands; their environments are made on the way."""
-    for name in _names():
-        if not wanted or any(name == word or name.startswith(word + "/") for word in wanted):
+    for name in names():
+        if not wanted or any(is_meant(name, word) for word in wanted):
             yield name, _command(name)
 
 
-def _names() -> list[str]:
+def is_meant(name: str, word: str) -> bool:
+    """Whether a word on the command line means the suite of this name, alone or with others of its kind."""
+    return name == word or name.startswith(word + "/")
+
+
+def names() -> list[str]:
+    """Return the names of all suites in the order in which they begin."""
     stages = [path for path in (PROJECT / "tests" / "stages").iterdir() if any(path.glob("test_*.py"))]
     longest = sorted(stages, key=_size, reverse=True)
     return [
+        LONGEST,
         *(f"lint/{name}" for name in LINTERS),
         *(f"stages/{path.name}" for path in longest),
         "unit",

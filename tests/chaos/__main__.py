@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
-from lab import Lab
+from lab import CLASSIFICATION, Lab
 
 from coralline import daemon
 from tests.chaos import harm
@@ -59,7 +59,8 @@ def ordeal(engine: str, place: Path, kills: int, seed: int) -> dict[str, Any]:
     started = time.monotonic()
     harms: dict[str, harm.Harm] = {"host killed": harm.kill_host, "host interrupted": harm.interrupt_host}
     with contextlib.ExitStack() as stack:
-        lab = Lab(stack.enter_context(small_disk(place / engine)) / "artifacts", engine)
+        disk = stack.enter_context(small_disk(place / engine))
+        lab = Lab(disk / "artifacts", engine, request=CLASSIFICATION)
         harms["disk full"] = harm.fill_disk
         if engine == "docker":
             servant = stack.enter_context(serving(place / "dockerd"))

@@ -70,7 +70,7 @@ def test_a_scheduler_that_goes_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     with cluster(workers=1) as client:
         field = placed(Field(tmp_path, client), monkeypatch)
         go = threading.Event()
-        field.engine.behaviours["first"] = lambda job: (go.wait(30), make_outputs(job))[1]
+        field.engine.behaviours["first"] = lambda job: (go.wait(3), make_outputs(job))[1]
         threading.Timer(0.5, client.cluster.close).start()
         try:
             error = field.run(row("first")).errors["first"]

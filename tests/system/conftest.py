@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from lab import Lab
+from lab import CLASSIFICATION, Lab
 
 from coralline import daemon
 
@@ -33,12 +33,30 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A finished cold run on the local engine as far as the files, whose bytes others must come to."""
+    lab = Lab(tmp_path_factory.mktemp("converted"), "local")
+    lab.all("--only", "convert")
+    yield lab
+    shutil.rmtree(lab.artifacts)
+
+
+@pytest.fixture(scope="session")
 def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A finished cold run in Docker."""
     trouble = daemon.trouble()
     if trouble is not None:
         pytest.skip(f"whole runs in Docker: {trouble}")
     lab = Lab(tmp_path_factory.mktemp("docker"), "docker")
+    lab.all()
+    yield lab
+    shutil.rmtree(lab.artifacts)
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A finished cold run of a network that tells classes, on the local engine."""
+    lab = Lab(tmp_path_factory.mktemp("classifier"), "local", request=CLASSIFICATION)
     lab.all()
     yield lab
     shutil.rmtree(lab.artifacts)
@@ -60,7 +78,7 @@ def sown(source: Lab, artifacts: Path, *stages: str) -> Lab:
             note = artifacts / "last" / label.replace("/", ".")
             note.parent.mkdir(exist_ok=True)
             note.write_text(record["key"])
-    return Lab(artifacts, source.engine)
+    return Lab(artifacts, source.engine, request=source.request)
 
 
 def can(*words: str) -> bool:

@@ -21,13 +21,22 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Mapping
 
-MODEL = "resnet50v2"  # the quickest to build, train and convert
-TINY = (
-    *("dataset.train_events=60", "dataset.test_events=30", "dataset.size=32", "train.input_size=32", "train.epochs=2"),
-    *("convert.calibration_images=8", "benchmark.min_runs=10", "benchmark.min_seconds=0.1"),
-)
 RECIPES = "float32,ptq-int8-stock"  # the search of ptq-int8 takes longer, and is tested in the convert image
-REQUEST = ("--model", MODEL, "--recipes", RECIPES, *(word for name in TINY for word in ("--set", name)))
+EVENTS = ("dataset.train_events=60", "dataset.test_events=30")
+QUICK = ("train.input_size=32", "convert.calibration_images=8", "benchmark.min_runs=10", "benchmark.min_seconds=0.1")
+
+
+def asked(model: str, data: str, *settings: str) -> tuple[str, ...]:
+    """Return the words of a tiny request."""
+    chosen = (word for setting in (*EVENTS, *QUICK, *settings) for word in ("--set", setting))
+    return ("--model", model, "--data", data, "--recipes", RECIPES, *chosen)
+
+
+MODEL, DATA = "unet447", "stability"  # the quickest to train and convert, and to simulate
+SETTINGS = ("dataset.pixels=32", "train.epochs=20")  # a blink each: one can be killed after the first, before the last
+REQUEST = asked(MODEL, DATA, *SETTINGS)
+CLASSIFIER = "resnet50v2"  # the quickest of those that tell classes; its weights and optimiser take 283 MB
+CLASSIFICATION = asked(CLASSIFIER, "simulate", "dataset.size=32", "train.epochs=2")
 PATIENCE_S = 800.0  # a loaded machine may be ten times slower than an idle one
 
 
@@ -39,6 +48,7 @@ class Lab:
     engine: str
     variables: Mapping[str, str] = field(default_factory=dict)
     project: Path = PROJECT
+    request: tuple[str, ...] = REQUEST
 
     def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a task to its end and demand its exit code."""
@@ -49,7 +59,7 @@ class Lab:
 
     def all(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Carry out the tiny request."""
-        return self.run("all", *REQUEST, "--engine", self.engine, *words, code=code)
+        return self.run("all", *self.request, "--engine", self.engine, *words, code=code)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a task in a process group of its own."""
@@ -65,7 +75,7 @@ class Lab:
 
     def start_all(self, *words: str) -> subprocess.Popen[str]:
         """Start carrying out the tiny request."""
-        return self.start("all", *REQUEST, "--engine", self.engine, *words)
+        return self.start("all", *self.request, "--engine", self.engine, *words)
 
     def steps(self) -> dict[str, dict[str, Any]]:
         """What the latest run did with each step."""

@@ -1,6 +1,6 @@
 """What the orchestrator's container is given, by a Docker client that only writes down its words.
 
-tests/system/test_without_python.py runs the real one.
+tests/system/runs/test_without_python.py runs the real one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a remote engine knows without a daemon; tests/system/test_remote_host.py has one."""
+"""What a remote engine knows without a daemon; tests/system/ordeals/test_remote_host.py has one."""
 
 from __future__ import annotations
 

@@ -168,9 +168,8 @@ def test_the_stage_proves_all_65_536_vectors_of_16_inputs(tmp_path: Path) -> Non
 
 
 def test_the_stage_is_the_same_bytes_again_on_one_thread(tmp_path: Path) -> None:
-    dataset = lutnets.dataset(tmp_path / "dataset")
-    one = step(tmp_path / "one", lutnets.network(7, (4, 1), 4, 16), dataset)
-    other = step(tmp_path / "other", lutnets.network(7, (4, 1), 4, 16), dataset)
+    dataset = lutnets.dataset(tmp_path / "dataset", samples=8)
+    one, other = (step(tmp_path / name, lutnets.network(7, (4, 1), 4, 8), dataset) for name in ("one", "other"))
     other.threads = 1
     for made in (one, other):
         stage.main(made)

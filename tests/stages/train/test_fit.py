@@ -50,8 +50,20 @@ def same(one: list[Any], other: list[Any]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, blobs: Path) -> Trained:
-    return training(tmp_path_factory.mktemp("whole"), blobs, epochs=4).run()
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the training that nothing disturbs."""
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(home: Path, blobs: Path) -> tuple[Training, Trained]:
+    one = training(home, blobs, epochs=4)
+    return one, one.run()
+
+
+@pytest.fixture(scope="module")
+def whole(undisturbed: tuple[Training, Trained]) -> Trained:
+    return undisturbed[1]
 
 
 def test_the_network_learns(whole: Trained) -> None:
@@ -72,12 +84,11 @@ def test_a_training_that_was_ended_continues_to_the_same_bytes(
     assert same(weights(resumed), weights(whole))
 
 
-def test_a_training_that_ended_in_its_last_act_is_only_read_again(tmp_path: Path, blobs: Path) -> None:
-    done = training(tmp_path, blobs, epochs=2).run()
-    again = training(tmp_path, blobs, epochs=2)
+def test_a_training_that_ended_in_its_last_act_is_only_read_again(home: Path, blobs: Path, whole: Trained) -> None:
+    again = training(home, blobs, epochs=4)
     trained = again.run()
-    assert trained.resumed_at_epoch == 2
-    assert same(weights(trained), weights(done))
+    assert trained.resumed_at_epoch == 4
+    assert same(weights(trained), weights(whole))
     assert events(again) == []
 
 
@@ -158,28 +169,24 @@ def test_an_image_that_turns_unreadable_ends_the_training_by_name(tmp_path: Path
         one.run()
 
 
-def test_progress_counts_batches_of_all_epochs(tmp_path: Path, blobs: Path) -> None:
-    one = training(tmp_path, blobs, epochs=2)
-    one.run()
-    told = [event for event in events(one) if event["event"] == "progress"]
-    assert {(event["total"], event["unit"]) for event in told} == {(8, "batch")}
-    assert told[-1]["done"] == 8
-    assert told[-1]["message"].startswith("epoch 2/2 loss ")
+def test_progress_counts_batches_of_all_epochs(undisturbed: tuple[Training, Trained]) -> None:
+    told = [event for event in events(undisturbed[0]) if event["event"] == "progress"]
+    assert {(event["total"], event["unit"]) for event in told} == {(16, "batch")}
+    assert told[-1]["done"] == 16
+    assert told[-1]["message"].startswith("epoch 4/4 loss ")
     assert " val_acc " in told[-1]["message"]
     assert [event["done"] for event in told] == sorted(event["done"] for event in told)
 
 
-def test_only_the_last_and_the_best_epoch_stay_on_disk(tmp_path: Path, blobs: Path) -> None:
-    trained = training(tmp_path, blobs, epochs=4).run()
-    kept = {f"epoch-{epoch:04d}.h5" for epoch in (4, trained.schedule.best_epoch)}
-    assert {path.name for path in (tmp_path / "partial").iterdir()} == {"checkpoint.json", *kept}
+def test_only_the_last_and_the_best_epoch_stay_on_disk(home: Path, whole: Trained) -> None:
+    kept = {f"epoch-{epoch:04d}.h5" for epoch in (4, whole.schedule.best_epoch)}
+    assert {path.name for path in (home / "partial").iterdir()} == {"checkpoint.json", *kept}
 
 
-def test_a_checkpoint_is_a_file_that_keras_reads(tmp_path: Path, blobs: Path) -> None:
-    trained = training(tmp_path, blobs, epochs=1).run()
+def test_a_checkpoint_is_a_file_that_keras_reads(home: Path, whole: Trained) -> None:
     fresh = network()
-    fresh.load_weights(str(tmp_path / "partial" / "epoch-0001.h5"))
-    assert same(weights(trained), fresh.get_weights())
+    fresh.load_weights(str(home / "partial" / f"epoch-{whole.schedule.best_epoch:04d}.h5"))
+    assert same(weights(whole), fresh.get_weights())
 
 
 def test_dropout_draws_anew_in_each_epoch_and_the_same_for_the_same_epoch() -> None:

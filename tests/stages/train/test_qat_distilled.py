@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 from pathlib import Path
@@ -69,8 +70,14 @@ def distilled(pixels: NDArray[np.uint8]) -> Distilled:
     return Distilled(step(), network(), pixels)
 
 
-def as_file(made: Distilled) -> bytes:
-    description = json.loads(json.dumps(made.described))
+@pytest.fixture(scope="module")
+def untaught(pixels: NDArray[np.uint8]) -> Distilled:
+    """One that learns nothing: tests that only look at it, or tell other things of it, share it."""
+    return Distilled(step(), network(), pixels)
+
+
+def as_file(made: Distilled, described: dict[str, Any] | None = None) -> bytes:
+    description = json.loads(json.dumps(described or made.described))
     return qat_int8.convert(Source(step(), made.kept, description)).content
 
 
@@ -94,9 +101,9 @@ def teach(made: Distilled, pixels: NDArray[np.uint8], count: int, rate: float) -
     return found
 
 
-def test_what_is_trained_is_the_file(distilled: Distilled, pixels: NDArray[np.uint8]) -> None:
+def test_what_is_trained_is_the_file(untaught: Distilled, pixels: NDArray[np.uint8]) -> None:
     # The softmax of the file is rounded. With one scale for all channels of a kernel it would be more than one step.
-    assert steps_apart(distilled, pixels) <= 1
+    assert steps_apart(untaught, pixels) <= 1
 
 
 def test_it_still_is_after_learning_through_weights_kept_in_keras(
@@ -140,10 +147,16 @@ def test_the_ranges_are_those_of_the_rule_with_the_nearest_file(pixels: NDArray[
     assert best_ranges(step(), flatbuffer, pixels) == chosen
 
 
-def test_a_range_that_the_training_did_not_leave_is_missed(distilled: Distilled) -> None:
-    del distilled.described["ranges"][-1]
+@pytest.fixture
+def described(untaught: Distilled) -> dict[str, Any]:
+    """What it says of itself, to be changed."""
+    return copy.deepcopy(untaught.described)
+
+
+def test_a_range_that_the_training_did_not_leave_is_missed(untaught: Distilled, described: dict[str, Any]) -> None:
+    del described["ranges"][-1]
     with pytest.raises(InputError, match="activations have a range"):
-        as_file(distilled)
+        as_file(untaught, described)
 
 
 @pytest.mark.parametrize(
@@ -160,22 +173,21 @@ def test_a_range_that_the_training_did_not_leave_is_missed(distilled: Distilled)
         {"low": 9e9},
     ],
 )
-def test_damaged_ranges_are_refused(distilled: Distilled, wrong: Any) -> None:
-    told = distilled.described["ranges"]
+def test_damaged_ranges_are_refused(untaught: Distilled, described: dict[str, Any], wrong: Any) -> None:
     if isinstance(wrong, dict):
-        told[3].update(wrong)
+        described["ranges"][3].update(wrong)
     else:
-        distilled.described["ranges"] = wrong
+        described["ranges"] = wrong
     with pytest.raises(InputError, match=r"model\.json of the qat stage is damaged"):
-        as_file(distilled)
+        as_file(untaught, described)
 
 
-def test_ranges_of_another_graph_are_refused(distilled: Distilled) -> None:
-    told = distilled.described["ranges"]
+def test_ranges_of_another_graph_are_refused(untaught: Distilled, described: dict[str, Any]) -> None:
+    told = described["ranges"]
     other = next(place for place, one in enumerate(told) if one["operator"] != told[1]["operator"])
     told[1], told[other] = told[other], told[1]
     with pytest.raises(InputError, match=r"a range of .* was expected"):
-        as_file(distilled)
+        as_file(untaught, described)
 
 
 def twins(gamma: float) -> Any:

@@ -22,7 +22,7 @@ LASTS_S = 20.0  # about what the request takes; harm comes five times in that ti
 SEED = 7
 
 
-def test_whatever_dies_or_fills_up_nothing_finished_is_lost(local: Lab, tmp_path: Path) -> None:
+def test_whatever_dies_or_fills_up_nothing_finished_is_lost(converted: Lab, tmp_path: Path) -> None:
     if os.getuid() != 0 or not can("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"):
         pytest.skip("a small disk: only root, and outside most containers, can mount a file system")
     kinds = {
@@ -33,7 +33,7 @@ def test_whatever_dies_or_fills_up_nothing_finished_is_lost(local: Lab, tmp_path
     }
     with small_disk(tmp_path / "disk") as disk:
         lab = Lab(disk / "artifacts", "local")
-        ordeal = Ordeal(lab, WORDS, local.digests(), LASTS_S, random.Random(SEED))
+        ordeal = Ordeal(lab, WORDS, converted.digests(), LASTS_S, random.Random(SEED))
         found = ordeal.suffer(HARMS, kinds, lambda _: None)
     assert found.broken == []
     assert found.harms.total() == HARMS

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import sown
-from lab import MODEL, REQUEST, holds
+from lab import DATA, EVENTS, MODEL, QUICK, RECIPES, SETTINGS, holds
 from probing import make_job, make_project
 from secondhost import SSH, TCP, SecondHost, kill, lacking, python
 from test_docker_engine import PROBE
@@ -165,7 +165,7 @@ def test_after_a_killed_run_the_next_takes_up_its_work_and_leaves_nothing(
     partial.mkdir()
     wanted = job(tmp_path, partial=partial, sleep_s=600)
     code = (
-        "import sys, threading; from pathlib import Path; sys.path.insert(0, 'tests/system');"
+        "import sys, threading; from pathlib import Path; sys.path[:0] = ['tests/system', 'tests/system/ordeals'];"
         "from test_remote_host import job; from coralline.engines.remote import RemoteEngine;"
         f"engine = RemoteEngine(Path({str(project)!r}), Path({str(home)!r}), {engine.address!r});"
         f"engine.prepare({IMAGE!r}, print); told = lambda event: print('running', flush=True);"
@@ -218,8 +218,8 @@ def test_a_placed_benchmark_gives_the_same_accuracy(
 
     monkeypatch.setattr(graph, "draw", one_runtime)
     lab = sown(docker, tmp_path, "dataset", "train", "convert")
-    settings = [word for word in REQUEST[4:] if word != "--set"]
-    wanted = request.make(model=MODEL, recipes=REQUEST[3], settings=settings, only="benchmark")
+    settings = [*EVENTS, *QUICK, *SETTINGS]
+    wanted = request.make(model=MODEL, data=DATA, recipes=RECIPES, settings=settings, only="benchmark")
     placed = session.Setting(artifacts=lab.artifacts, engine="docker", placement=Placement(daemons={"benchmark": TCP}))
     run, ended = session.build(wanted, placed, ignore_notice)
     assert not ended.errors

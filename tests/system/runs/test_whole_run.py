@@ -54,16 +54,18 @@ def test_results_have_the_documented_rows(whole: Lab) -> None:
     assert all(row.keys() == columns for row in found)
     for recipe, runtime in MEASURED:
         metrics = {row["metric"] for row in found if (row["recipe"], row["runtime"]) == (recipe, runtime)}
-        assert metrics >= LATENCIES | {"balanced_accuracy", "accuracy"}
+        assert metrics >= LATENCIES | {"iou", "pixel_accuracy"}
     assert {row["recipe"] for row in found if row["metric"] == "size_bytes"} >= {"float32", "ptq-int8-stock"}
-    balanced = [row for row in found if row["metric"] == "balanced_accuracy"]
-    assert all((row["n"], row["unit"]) == (30, "1") and 0 <= row["value"] <= 1 for row in balanced)
+    overlaps = [row for row in found if row["metric"] == "iou"]
+    assert {(row["recipe"], row["runtime"]) for row in overlaps} == set(MEASURED)
+    assert all((row["n"], row["unit"], len(row["interval"])) == (30, "1", 2) for row in overlaps)
+    assert all(0 <= row["value"] <= 1 for row in overlaps)
     assert all((whole.artifacts / "objects" / row["artifact"]).is_dir() for row in found)
 
 
 def test_results_without_json_are_a_table(whole: Lab) -> None:
     told = whole.run("results").stdout
-    assert "balanced accuracy" in told
+    assert "IoU" in told
     assert "ptq-int8-stock" in told
 
 

@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from lab import MODEL, PATIENCE_S, Lab, holds, save_images
+from lab import DATA, MODEL, PATIENCE_S, Lab, asked, holds
 
 if TYPE_CHECKING:
     import subprocess
@@ -17,20 +17,19 @@ if TYPE_CHECKING:
 RUNS = 8
 TRAIN = f"train/{MODEL}"
 COLLECT = ("gc", "--older-than", "0h", "--delete", "--json")
-SETTINGS = ("--set", "train.input_size=32", "--set", "train.epochs=0")
+WORDS = ("all", "--engine", "local", *asked(MODEL, DATA, "dataset.pixels=32", "train.epochs=0"), "--only", "train")
 
 
 class Crowd:
     """A store on which eight runs went on at once, what they said, and what was collected meanwhile."""
 
-    def __init__(self, lab: Lab, data: str) -> None:
+    def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.words = ("all", "--engine", "local", "--model", MODEL, "--data", data, "--only", "train", *SETTINGS)
         self.collected: list[str] = []
         self.said: list[str] = []
 
     def go(self) -> None:
-        runs = [self.lab.start(*self.words) for _ in range(RUNS)]
+        runs = [self.lab.start(*WORDS) for _ in range(RUNS)]
         assert holds(lambda: len(list((self.lab.artifacts / "runs").glob("*"))) == RUNS, PATIENCE_S)
         while all(run.poll() is None for run in runs):
             self.collect()
@@ -51,7 +50,7 @@ def end_well(process: subprocess.Popen[str]) -> str:
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
     root = tmp_path_factory.mktemp("crowd")
-    crowd = Crowd(Lab(root / "artifacts", "local"), str(save_images(root / "images")))
+    crowd = Crowd(Lab(root / "artifacts", "local"))
     unused = crowd.lab.artifacts / "objects" / ("0" * 64)
     unused.mkdir(parents=True)
     crowd.go()
@@ -82,7 +81,7 @@ def test_a_changed_byte_is_found_and_made_good_by_the_next_run(crowd: Crowd) -> 
     (corrupt,) = json.loads(lab.run("fsck", "--json", code=7).stdout)["corrupt"]
     assert (corrupt["label"], corrupt["faults"]) == ("dataset", ["images.csv was changed"])
     assert corrupt["made_from_it"] == [{"key": before[TRAIN]["key"], "label": TRAIN}]
-    assert lab.run(*crowd.words).stderr.count("start  ") == 1
+    assert lab.run(*WORDS).stderr.count("start  ") == 1
     assert {label: one["digest"] for label, one in lab.records().items()} == {
         label: one["digest"] for label, one in before.items()
     }
@@ -90,7 +89,7 @@ def test_a_changed_byte_is_found_and_made_good_by_the_next_run(crowd: Crowd) -> 
 
 
 def test_two_runs_of_one_request_do_not_differ(crowd: Crowd) -> None:
-    crowd.lab.run(*crowd.words)
+    crowd.lab.run(*WORDS)
     told = json.loads(crowd.lab.run("runs", "--json").stdout)["runs"]
     assert (told[0]["state"], told[0]["steps"]["reused"]) == ("ended", 2)
     compared = json.loads(crowd.lab.run("diff", told[0]["run"], told[-1]["run"], "--json").stdout)

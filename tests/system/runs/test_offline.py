@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import can
-from lab import TINY, Lab, save_images
+from lab import EVENTS, Lab, save_images
 
 from coralline import offline
 from coralline.environments import PYTHON
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 UNPLUGGED = ("unshare", "--net")
 WORDS = ("all", "--model", "resnet50v2", "--only", "dataset", "--engine", "local")
-SETTINGS = tuple(word for name in TINY[:3] for word in ("--set", name))
+SETTINGS = tuple(word for name in (*EVENTS, "dataset.size=32") for word in ("--set", name))
 # All environments of the local engine, as a run that needs them makes them.
 ENVIRONMENTS = """
 from coralline.engines import HOME

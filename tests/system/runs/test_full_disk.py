@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import can, sown
-from lab import MODEL, Lab
+from lab import CLASSIFIER, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +37,8 @@ def test_a_run_that_cannot_fit_is_refused_before_it_starts(disk: Path) -> None:
     ]
 
 
-def test_a_disk_that_fills_up_in_training_costs_at_most_an_epoch(disk: Path, local: Lab) -> None:
-    lab = sown(local, disk / "artifacts", "dataset")
+def test_a_disk_that_fills_up_in_training_costs_at_most_an_epoch(disk: Path, classifier: Lab) -> None:
+    lab = sown(classifier, disk / "artifacts", "dataset")
     said = lab.all("--only", "train", code=7).stderr
     assert f"error: no space left on the disk of {lab.artifacts}\n  free some;" in said
     assert "Traceback" not in said
@@ -46,6 +46,6 @@ def test_a_disk_that_fills_up_in_training_costs_at_most_an_epoch(disk: Path, loc
     assert lab.nothing_is_left()
     subprocess.run(["mount", "-o", "remount,size=2G", disk], check=True)
     lab.all("--only", "train")
-    label = f"train/{MODEL}"
+    label = f"train/{CLASSIFIER}"
     assert lab.records()[label]["facts"]["resumed_at_epoch"] == 1
-    assert lab.digests()[label] == local.digests()[label]
+    assert lab.digests()[label] == classifier.digests()[label]
