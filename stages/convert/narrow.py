@@ -1,4 +1,4 @@
-"""Gives the 1x1 convolutions of a full-int8 file weights of four bits: everything between them stays as it is.
+"""Gives convolutions of a full-int8 file weights of four bits: everything between them stays as it is.
 
 Codes of four bits fit into the int8 tensor that was there, with a scale of four bits. Such a stand-in computes bit for
 bit what the packed file computes (tests/stages/benchmark-litert holds that), runs wherever int8 runs, and so can be
@@ -15,7 +15,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from stages.convert.compact import write
 from stages.convert.constants import BIAS, KERNEL, own_buffer
-from stages.convert.pointwise import as_dense, pointwise
+from stages.convert.pointwise import as_dense, as_four_bits, pointwise
 from stages.convert.rounding import gram, in_turn, to_nearest
 from stages.convert.walk import Walk
 from stages.tflite.model import read_model
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.convert.rounding import Rounded
-    from stages.tflite.model import Model
+    from stages.tflite.model import Model, Tensor
 
 BITS = 4
 MOST_BIAS = 2**30  # steps of a bias that are surely held by 32 bits
@@ -47,21 +47,30 @@ def least_output_error(weights: NDArray[np.float64], squares: NDArray[np.float64
 RULES = {"nearest": nearest, "least output error": least_output_error}
 
 
-def narrowable(model: Model) -> List[int]:
+def native(model: Model) -> List[int]:
     """Find the 1x1 convolutions that run at four bits: those with an even number of inputs.
 
     XNNPACK leaves dense layers of four bits with an odd one to kernels that unpack them and round otherwise.
     """
-    graph = model.main
-    return [
-        place for place in pointwise(model) if graph.tensors[graph.operators[place].inputs[KERNEL]].shape[3] % 2 == 0
+    return [place for place in pointwise(model) if _kernel(model, place).shape[3] % 2 == 0]
+
+
+def narrowable(model: Model) -> List[int]:
+    """Find the convolutions that are trained on few bits: those that run at four, or the larger ones of a network of none.
+
+    Larger ones are stored in few bits and unpacked before they are computed with.
+    """
+    return native(model) or [
+        place
+        for place, operator in enumerate(model.main.operators)
+        if operator.name == "CONV_2D" and _kernel(model, place).is_constant and _kernel(model, place).shape[1:3] != (1, 1)
     ]
 
 
 def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Optional[Collection[int]] = None) -> bytes:
     """Round the weights of all that run at four bits, or at `places`, each on what is really handed on to it."""
     walk = Walk(content, pixels)
-    places = narrowable(read_model(content)) if places is None else places
+    places = native(read_model(content)) if places is None else places
     for place, operator in enumerate(walk.operators):
         if place in places:
             _round(walk, operator, rule)
@@ -80,17 +89,21 @@ def on_steps(content: bytes) -> bytes:
 
 
 def packed(content: bytes, places: Optional[Collection[int]] = None) -> bytes:
-    """Make the file that is deployed of a stand-in: dense layers, of all or at `places`, with packed weights."""
+    """Make the file that is deployed of a stand-in: packed weights of all or at `places`, dense where they are 1x1."""
     places = narrowable(read_model(content)) if places is None else places
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
-    graph = model.subgraphs[0]
+    graph, dense = model.subgraphs[0], set(pointwise(read_model(content)))
     for place in places:
         operator = graph.operators[place]
         buffer = own_buffer(model, operator, KERNEL)
         buffer.data = np.frombuffer(pack_int4(np.frombuffer(buffer.data, np.int8)), np.uint8)
         graph.tensors[operator.inputs[KERNEL]].type = schema.TensorType.INT4
-        as_dense(model, operator)
+        (as_dense if place in dense else as_four_bits)(model, operator)
     return write(model)
+
+
+def _kernel(model: Model, place: int) -> Tensor:
+    return model.main.tensors[model.main.operators[place].inputs[KERNEL]]
 
 
 def _round(walk: Walk, operator: Any, rule: Rule) -> None:

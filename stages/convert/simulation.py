@@ -44,6 +44,7 @@ SIMPLE: Dict[str, Any] = {
     "SUB": tf.subtract,
     "TANH": tf.tanh,
 }
+SHAPED = ("CONCATENATION", "MEAN", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR")  # they need more than their inputs
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Simulation:
 
     def __init__(self, flatbuffer: bytes, content: bytes, narrow: Collection[int] = ()) -> None:
         self._flatbuffer, self._graph = flatbuffer, read_model(flatbuffer).main
-        known = {*SIMPLE, *WINDOWED, *WEIGHTED, "CONCATENATION", "MEAN", "RESHAPE"}
+        known = {*SIMPLE, *WINDOWED, *WEIGHTED, *SHAPED}
         unknown = sorted({one.name for one in self._graph.operators} - known)
         if unknown:
             raise UnsimulatedError("operators %s" % ", ".join(unknown))
@@ -145,6 +146,11 @@ class Simulation:
             return tf.reduce_mean(entries[0], np.ravel(entries[1]).tolist(), keepdims=bool(told["keep_dims"]))
         if name == "RESHAPE":
             return tf.reshape(entries[0], [-1, *self._graph.tensors[operator.outputs[0]].shape[1:]])
+        if name == "RESIZE_NEAREST_NEIGHBOR":
+            corners, centres = bool(told["align_corners"]), bool(told["half_pixel_centres"])
+            return tf.raw_ops.ResizeNearestNeighbor(
+                images=entries[0], size=entries[1], align_corners=corners, half_pixel_centers=centres
+            )
         return SIMPLE[name](*entries)
 
     def _weighted(self, place: int, operator: Operator, values: Any) -> Any:
