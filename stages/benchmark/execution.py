@@ -26,6 +26,7 @@ from stages.tflite.sizes import BITS, Weights, weights
 
 VERSION = 1
 UNKNOWN = "not measured"
+STORED = "storage only"  # what no runtime executes
 NATIVE, UNPACKED, DEQUANTISED, INT8, FLOAT = (
     "int4-native",
     "unpacked-to-int8",

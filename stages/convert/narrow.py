@@ -16,7 +16,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 from stages.convert.compact import write
 from stages.convert.constants import BIAS, KERNEL, own_buffer
 from stages.convert.pointwise import as_dense, as_four_bits, pointwise
-from stages.convert.rounding import gram, in_turn, to_nearest
+from stages.convert.rounding import gram, in_turn, nearest_codes, to_nearest
 from stages.convert.walk import Walk
 from stages.tflite.model import read_model
 from stages.tflite.packed import pack_int4
@@ -79,12 +79,12 @@ def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Opti
     return walk.content()
 
 
-def on_steps(content: bytes) -> bytes:
-    """Round the weights of all that run at four bits to the nearest steps: what was trained on them stays as it is."""
+def on_steps(content: bytes, bits: int) -> bytes:
+    """Round the weights of all that can have few bits to the nearest steps: what was trained on them stays as it is."""
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
     for place in narrowable(read_model(content)):
         operator = model.subgraphs[0].operators[place]
-        _put(model, operator, to_nearest(_weights(model, operator), None, BITS))
+        _put(model, operator, to_nearest(_weights(model, operator), None, bits), bits)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
@@ -112,7 +112,7 @@ def _round(walk: Walk, operator: Any, rule: Rule) -> None:
     zero_point = int(walk.graph.tensors[entry].quantization.zeroPoint[0])
     inputs = walk.values[entry].reshape(-1, walk.values[entry].shape[-1])
     inputs = inputs[:: max(1, len(inputs) // MOST_ROWS)].astype(np.float32) - zero_point
-    _put(walk.model, operator, rule(_weights(walk.model, operator), gram(inputs)))
+    _put(walk.model, operator, rule(_weights(walk.model, operator), gram(inputs)), BITS)
 
 
 def _weights(model: Any, operator: Any) -> NDArray[np.float64]:
@@ -124,7 +124,7 @@ def _weights(model: Any, operator: Any) -> NDArray[np.float64]:
     return found
 
 
-def _put(model: Any, operator: Any, rounded: Rounded) -> None:
+def _put(model: Any, operator: Any, rounded: Rounded, bits: int) -> None:
     """Put the rounded weights of one operator in place, and its bias in the steps that follow from their scales."""
     codes, found = rounded
     graph = model.subgraphs[0]
@@ -132,9 +132,10 @@ def _put(model: Any, operator: Any, rounded: Rounded) -> None:
         scale = float(np.float32(graph.tensors[int(operator.inputs[0])].quantization.scale[0]))
         buffer, bias = own_buffer(model, operator, BIAS), graph.tensors[operator.inputs[BIAS]].quantization
         real = np.frombuffer(bytes(buffer.data), "<i4") * np.asarray(bias.scale, np.float64)
-        # Beside a bias that would not fit into 32 bits of such steps the weights of a channel are nothing.
+        # Beside a bias that would not fit into 32 bits of such steps the weights of a channel are next to nothing.
         least = np.abs(real) / (scale * MOST_BIAS)
-        codes, found = np.where(found[:, None] < least[:, None], np.int8(0), codes), np.maximum(found, least)
+        nothing = nearest_codes(np.zeros(1), bits).astype(np.int8)
+        codes, found = np.where(found[:, None] < least[:, None], nothing, codes), np.maximum(found, least)
         bias.scale = (scale * found.astype(np.float32)).astype(np.float32)
         buffer.data = np.frombuffer(np.rint(real / bias.scale.astype(np.float64)).astype("<i4").tobytes(), np.uint8)
     own_buffer(model, operator, KERNEL).data = np.frombuffer(codes.tobytes(), np.uint8)

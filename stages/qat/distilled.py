@@ -7,7 +7,7 @@ difference is the same all over the background and adds up. So the graph of the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Collection, Dict, List
+from typing import TYPE_CHECKING, Any, ClassVar, Collection, Dict, List, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -40,26 +40,32 @@ class Distilled:
     """
 
     learning = False
+    bits: ClassVar[int] = 8  # of the weights that `narrow` names
 
     def __init__(self, step: Step, teacher: Any, observed: NDArray[np.uint8], lesson: Lesson = LESSON) -> None:
-        plain, rewritten = rewrite(teacher)
-        self.kept = plain if rewritten else _copied(plain)
+        self.kept, rewritten = self.start(step, teacher)
         flatbuffer = float_flatbuffer(self.kept)
         ranged = best_ranges(step, flatbuffer, observed, lesson.divergences)
-        simulation = _simulation(flatbuffer, ranged, self.narrow(flatbuffer))
+        simulation = _simulation(flatbuffer, ranged, self.narrow(flatbuffer), self.bits)
         self.pairs = _paired(self.kept, simulation)
         steps = [pair.operator.step for pair in self.pairs if pair.operator.step is not None]
         self.network = Network(simulation, [variable for pair in self.pairs for variable in pair.learnt] + steps)
         self._prove(simulation, observed[:PROVED])
         self._teacher, self._lesson = teacher, lesson
         self.described: Dict[str, Any] = {
-            "rewritten": bool(rewritten),
+            "rewritten": rewritten,
             "range_rule": ranged.rule,
             "ranges": ranged.document(),
         }
 
+    def start(self, step: Step, teacher: Any) -> Tuple[Any, bool]:
+        """Give the network that is trained, as it begins, and whether it was rewritten (`stages/rewrite.py`)."""
+        del step
+        plain, rewritten = rewrite(teacher)
+        return plain if rewritten else _copied(plain), bool(rewritten)
+
     def narrow(self, flatbuffer: bytes) -> Collection[int]:
-        """Give the places of the operators whose weights have four bits."""
+        """Give the places of the operators whose weights have few bits."""
         del flatbuffer
         return ()
 
@@ -123,9 +129,9 @@ class Network(tf.keras.Model):  # type: ignore[misc]  # TensorFlow has no types
         return self._simulation(pixels)
 
 
-def _simulation(flatbuffer: bytes, ranged: Ranged, narrow: Collection[int]) -> Simulation:
+def _simulation(flatbuffer: bytes, ranged: Ranged, narrow: Collection[int], bits: int) -> Simulation:
     try:
-        return Simulation(flatbuffer, ranged.content, narrow)
+        return Simulation(flatbuffer, ranged.content, narrow, bits)
     except UnsimulatedError as error:
         raise _unsimulated(str(error)) from error
 

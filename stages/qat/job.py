@@ -75,7 +75,11 @@ class Job:
         parts = {
             "settings": asdict(self._settings),
             "data": self._data.digest,
-            "init": digest_of(self._step.inputs["model"] / "weights.h5"),
+            "init": [
+                digest_of(self._step.inputs[name] / "weights.h5")
+                for name in ("model", "start")
+                if name in self._step.inputs
+            ],
             "simulated": described,
             "versions": runtime.versions(),
         }
