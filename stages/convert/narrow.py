@@ -56,14 +56,16 @@ def native(model: Model) -> List[int]:
 
 
 def narrowable(model: Model) -> List[int]:
-    """Find the convolutions that are trained on few bits: those that run at four, or the larger ones of a network of none.
+    """Find the convolutions that are trained on few bits: those that run at four, or all larger ones where none does.
 
     Larger ones are stored in few bits and unpacked before they are computed with.
     """
     return native(model) or [
         place
         for place, operator in enumerate(model.main.operators)
-        if operator.name == "CONV_2D" and _kernel(model, place).is_constant and _kernel(model, place).shape[1:3] != (1, 1)
+        if operator.name == "CONV_2D"
+        and _kernel(model, place).is_constant
+        and _kernel(model, place).shape[1:3] != (1, 1)
     ]
 
 

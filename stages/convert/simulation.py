@@ -44,7 +44,7 @@ SIMPLE: Dict[str, Any] = {
     "SUB": tf.subtract,
     "TANH": tf.tanh,
 }
-SHAPED = ("CONCATENATION", "MEAN", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR")  # they need more than their inputs
+SHAPED = ("CONCATENATION", "MEAN", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR")  # their options or shapes matter
 
 
 @dataclass(frozen=True)
@@ -141,18 +141,22 @@ class Simulation:
         if name in WINDOWED:
             window, strides = (told["filter_y"], told["filter_x"]), (told["stride_y"], told["stride_x"])
             return WINDOWED[name](entries[0], window, strides, _padding(told))
+        return self._shaped(operator, entries) if name in SHAPED else SIMPLE[name](*entries)
+
+    def _shaped(self, operator: Operator, entries: List[Any]) -> Any:
+        name, told = operator.name, operator.options
         if name == "CONCATENATION":
             return tf.concat(entries, told["axis"])
         if name == "MEAN":
             return tf.reduce_mean(entries[0], np.ravel(entries[1]).tolist(), keepdims=bool(told["keep_dims"]))
         if name == "RESHAPE":
             return tf.reshape(entries[0], [-1, *self._graph.tensors[operator.outputs[0]].shape[1:]])
-        if name == "RESIZE_NEAREST_NEIGHBOR":
-            corners, centres = bool(told["align_corners"]), bool(told["half_pixel_centres"])
-            return tf.raw_ops.ResizeNearestNeighbor(
-                images=entries[0], size=entries[1], align_corners=corners, half_pixel_centers=centres
-            )
-        return SIMPLE[name](*entries)
+        return tf.raw_ops.ResizeNearestNeighbor(
+            images=entries[0],
+            size=entries[1],
+            align_corners=bool(told["align_corners"]),
+            half_pixel_centers=bool(told["half_pixel_centres"]),
+        )
 
     def _weighted(self, place: int, operator: Operator, values: Any) -> Any:
         told, kernel = operator.options, self._own[place, KERNEL]

@@ -43,9 +43,7 @@ class Job:
         processor.configure(self._step, self._settings)
         teacher, description = load_trained(self._step.inputs["model"])
         self._size = int(description["input_size"])
-        way = find_way(self._settings.recipe)(
-            self._step, teacher, self._observed(), find_lesson(self._settings.model)
-        )
+        way = find_way(self._settings.recipe)(self._step, teacher, self._observed(), find_lesson(self._settings.model))
         training = Training(self._step, self._settings, way, self._stream("train"))
         trained = training.run(self._stream("validation"), self._checkpoints(way.described))
         outputs.write_model(self._step.out, {**description, **way.described}, trained)

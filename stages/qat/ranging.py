@@ -40,9 +40,7 @@ class Ranged:
         ]
 
 
-def best_ranges(
-    step: Step, flatbuffer: bytes, observed: NDArray[np.uint8], apart: Divergences = divergences
-) -> Ranged:
+def best_ranges(step: Step, flatbuffer: bytes, observed: NDArray[np.uint8], apart: Divergences = divergences) -> Ranged:
     """Try every rule on what the images in `observed`, [image, y, x, 3], do to the activations.
 
     `apart` says of the float network's answers and others how far each image's are from each other.

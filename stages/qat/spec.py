@@ -66,7 +66,12 @@ SPEC = Spec(
         Parameter("stop_patience", "int", 10, "early stopping: epochs without progress", minimum=1, maximum=10_000),
         Parameter("device", "choice", "cpu", "where to train (--gpus chooses gpu)", choices=("cpu", "gpu")),
     ),
-    code=("stages/models/{model}.py", "stages/tasks/{task}.py", "stages/qat/ways/{recipe}.py", "stages/qat/lessons/{task}.py"),
+    code=(
+        "stages/models/{model}.py",
+        "stages/tasks/{task}.py",
+        "stages/qat/ways/{recipe}.py",
+        "stages/qat/lessons/{task}.py",
+    ),
     cores="all",
     resumable=True,
     memory_gib=24.0,

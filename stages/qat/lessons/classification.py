@@ -1,4 +1,4 @@
-"""A student names the class of an image: the divergence from the teacher's answer, and the cross-entropy of the labels."""
+"""A student names the class of an image: it learns the teacher's probabilities, and the labels by cross-entropy."""
 
 from __future__ import annotations
 

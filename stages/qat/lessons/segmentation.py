@@ -6,17 +6,13 @@ float training; so what the truth adds is that training's own loss, whose overla
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from stages.qat.lessons import LEAST, TRUTH, Lesson
 from stages.tasks.learning import overlap_and_entropy
 from stages.tasks.segmentation import THRESHOLD, divergences
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 PIXELS = (1, 2, 3)  # axes of an answer, [image, row, column, 1]
 

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 
 def find_way(recipe: str) -> Ways:
-    """Find how a recipe trains: from the step, the float network, images to observe, uint8 [image, y, x, 3], a lesson."""
+    """Find how a recipe trains: from the step, the float network, images to observe, uint8 [image, y, x, 3], lesson."""
     module = importlib.import_module("stages.qat.ways.%s" % recipe.replace("-", "_"))
     way: Ways = module.WAY
     return way

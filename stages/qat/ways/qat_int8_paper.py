@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Labelled:
-    """Learns classes, from labels alone, with BatchNorm over the batch and with Dropout; it is kept as it is, ranges and all."""
+    """Learns classes, from labels alone, with BatchNorm over the batch and with Dropout; it is kept with its ranges."""
 
     learning = True
     watched = LESSON.watched

@@ -1,4 +1,4 @@
-"""unet447 on few bits: the file is what is trained, its larger convolutions are narrowed, and masks are what is learnt."""
+"""unet447 on few bits: the file is what is trained, its larger convolutions are narrowed, masks are what is learnt."""
 
 from __future__ import annotations
 
