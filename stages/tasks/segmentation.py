@@ -129,8 +129,9 @@ def compare(sure: NDArray[Any], said: NDArray[Any], truths: NDArray[Any]) -> Mas
 def divergences(sure: NDArray[Any], said: NDArray[Any]) -> NDArray[np.float64]:
     """Compute the mean of KL(sure || said) over the pixels of each image, nats, of probabilities [image, ...]."""
     ours, theirs = (np.clip(one.reshape(len(one), -1), LEAST, 1 - LEAST).astype(np.float64) for one in (sure, said))
-    apart: NDArray[np.float64] = ours * np.log(ours / theirs) + (1 - ours) * np.log((1 - ours) / (1 - theirs))
-    return apart.mean(axis=1)
+    apart = ours * np.log(ours / theirs) + (1 - ours) * np.log((1 - ours) / (1 - theirs))
+    found: NDArray[np.float64] = apart.mean(axis=1)
+    return found
 
 
 def _found(outputs: NDArray[Any]) -> NDArray[np.bool_]:
