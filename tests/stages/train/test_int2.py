@@ -70,7 +70,7 @@ def narrow(made: FewBits) -> list[Any]:
 
 def test_it_begins_where_four_bits_ended(student: way.TwoBits, base: FourBits) -> None:
     for variable, wanted in zip(student.kept.get_weights(), base.kept.get_weights(), strict=True):
-        np.testing.assert_array_equal(variable, wanted)
+        np.testing.assert_allclose(variable, wanted, rtol=1e-6)  # BatchNorm was folded again
     assert student.described["rewritten"] is base.described["rewritten"] is True
 
 
