@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict
 
 from ai_edge_litert.interpreter import Interpreter
 
-from stages.benchmark.execution import STORED, VERSION
+from stages.benchmark.execution import STORED, Kind, document
 from stages.benchmark.on_cpu import open_on_cpu
 from stages.container.file import read
 from stages.container.network import restored, sizes
@@ -43,23 +43,9 @@ def open_runtime(step: Step) -> Runtime:
 
 def _kinds(container: Container) -> Dict[str, Any]:
     """Say for `execution.json` that nothing is executed as it is stored."""
-    found: List[Dict[str, Any]] = [
-        {
-            "operator": kind["operator"],
-            "dtype": kind["dtype"],
-            "delegated": False,
-            "operators": kind["operators"],
-            "weights": kind["weights"],
-            "ram_bytes": None,
-            "executed_as": STORED,
-            "storage_only": True,
-        }
-        for kind in sizes(container)["weights"]
-    ]
-    return {
-        "schema": "coralline.execution",
-        "version": VERSION,
-        "ram_bytes": None,
-        "passing_bytes": None,
-        "kinds": found,
-    }
+    return document(
+        [
+            Kind(one["operator"], one["dtype"], False, one["operators"], one["weights"], None, STORED)
+            for one in sizes(container)["weights"]
+        ]
+    )

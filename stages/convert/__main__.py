@@ -13,12 +13,12 @@ import importlib
 from collections import Counter
 from typing import Any, Dict, Tuple
 
-from stages.container.file import read, write
+from stages.container.file import MAGIC, read, write
 from stages.container.network import restored
 from stages.container.network import sizes as container_sizes
 from stages.contract import InputError, Step, number, run, write_json
 from stages.convert.source import Converted, Source
-from stages.tflite.model import describe, float_operators, inputs_and_outputs, operator_counts, read_model
+from stages.tflite.model import Model, describe, float_operators, inputs_and_outputs, operator_counts, read_model
 from stages.tflite.sizes import sizes
 from stages.trained import load_trained
 
@@ -31,21 +31,19 @@ def main(step: Step) -> None:
     take_one_core()
     source = Source.read(step, getattr(recipe, "load", load_trained))
     converted: Converted = recipe.convert(source)
-    told = conversion(source, converted, *deploy(step, converted))
+    name, content = deployed(converted)
+    (step.out / name).write_bytes(content)
+    told = conversion(source, converted)
     write_json(step.out / "conversion.json", told)
     names = ("size_bytes", "payload_bytes", "overhead_bytes")
     step.record([number(name, told[name], "B", runtime=_runtime(told)) for name in names], facts(converted))
 
 
-def deploy(step: Step, converted: Converted) -> Tuple[bytes, Dict[str, Any]]:
-    """Write what is deployed; return the TFLite file that it is or was taken from, and its sizes, read back from it."""
+def deployed(converted: Converted) -> Tuple[str, bytes]:
+    """Name what is kept, and give its bytes."""
     if converted.container is None:
-        (step.out / "model.tflite").write_bytes(converted.content)
-        return converted.content, {"size_bytes": len(converted.content), **sizes(read_model(converted.content))}
-    content = write(converted.container)
-    (step.out / "model.packed").write_bytes(content)
-    container = read(content)
-    return restored(container), {"size_bytes": len(content), **container_sizes(container)}
+        return "model.tflite", converted.content
+    return "model.packed", write(converted.container)
 
 
 def take_one_core() -> None:
@@ -78,9 +76,10 @@ def _runtime(told: Dict[str, Any]) -> str:
     return "litert-cpu" if any(one["dtype"] == "int4" for one in told["weights"]) else "tflite-cpu"
 
 
-def conversion(source: Source, converted: Converted, content: bytes, told: Dict[str, Any]) -> Dict[str, Any]:
+def conversion(source: Source, converted: Converted) -> Dict[str, Any]:
     """Describe the result for `conversion.json`, read back from the file itself and not from what was asked for."""
-    model = read_model(content)
+    _, content = deployed(converted)
+    model, weighed = _read_back(content)
     inputs, outputs = inputs_and_outputs(model)
     return {
         "schema": "coralline.conversion",
@@ -96,8 +95,18 @@ def conversion(source: Source, converted: Converted, content: bytes, told: Dict[
         "calibration": converted.calibration,
         "quantisation": converted.quantisation,
         "storage_only": converted.container is not None,
-        **told,
+        "size_bytes": len(content),
+        **weighed,
     }
+
+
+def _read_back(content: bytes) -> Tuple[Model, Dict[str, Any]]:
+    """Read the network from a TFLite file or a container, and the sizes of its weights."""
+    if not content.startswith(MAGIC):
+        model = read_model(content)
+        return model, sizes(model)
+    container = read(content)
+    return read_model(restored(container)), container_sizes(container)
 
 
 def facts(converted: Converted) -> Dict[str, Any]:
