@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from stages.spec import Output
 
 # Where in a file which bytes must stand. Sources: HDF5 specification 3.0 section II.A; PNG specification section 5.2;
-# the TFLite schema's file_identifier; PKWARE's APPNOTE 6.3.10 section 4.3.7.
+# the TFLite schema's file_identifier; PKWARE's APPNOTE 6.3.10 section 4.3.7; docs/explanation/below-8-bits.md.
 _MAGIC = {
     "hdf5": (0, b"\x89HDF\r\n\x1a\n"),
     "png": (0, b"\x89PNG\r\n\x1a\n"),
     "tflite": (4, b"TFL3"),
     "npz": (0, b"PK\x03\x04"),
+    "packed": (0, b"CORALPK1"),
 }
 
 
@@ -99,6 +100,7 @@ _CHECKS: dict[str, Callable[[Path, str], object]] = {
     "text": _check_file,
     "hdf5": _check_magic,
     "npz": _check_magic,
+    "packed": _check_magic,
     "png": _check_magic,
     "tflite": _check_magic,
 }

@@ -24,7 +24,7 @@ COLUMNS = (
     ("images/s", "images_per_second", "{:.1f}"),
     ("predicted ms", "predicted_latency_ms", "{:.1f}"),
 )
-DURATION = "latency_mean_ms"  # every benchmark has it
+DURATION = "latency_mean_ms"  # every benchmark has it whose file a runtime executes
 SCALE = {"size_bytes": 1 / 1000}  # the TFLite study gives sizes in KB of 1000 bytes
 SHORT = 6  # digits of a fingerprint that tell two machines apart
 

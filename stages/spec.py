@@ -51,7 +51,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """A file that must be there when the step ends; `kind`: json, csv, hdf5, npz, tflite, png, html or text."""
+    """A file that must be there when the step ends.
+
+    `kind`: json, csv, hdf5, npz, tflite, packed, png, html or text.
+    """
 
     path: str
     kind: str

@@ -25,6 +25,7 @@ HOST = {
     "cpu_model": "Example CPU 9000", "cores": 2, "machine": "x86_64", "kernel": "6.1", "fingerprint": 2 * "01234567"
 }  # fmt: skip
 ENGINE = {"name": "docker", "image": "sha256:" + "ab" * 32}
+STORED = "unpacked-cpu"  # the runtime of what nothing executes
 BOTH = ("tflite-cpu", "litert-cpu")  # the runtimes that are timed on one thread and on all
 STARTED, STARTED_S = "2026-01-01T00:00:00Z", 1_767_225_600
 NO_COMPILER = "edgetpu_compiler cannot be had here: the vendor's apt repository does not answer"
@@ -174,7 +175,7 @@ class Run:
         told = {"recipe": recipe, "model": model, "size_bytes": size_of(recipe), "quantisation": searched}
         write_json(folder / "conversion.json", {**told, "weights": [{"operator": "CONV_2D", "dtype": dtype(recipe)}]})
         parts = {"size_bytes": 1.0, "payload_bytes": 0.8, "overhead_bytes": 0.15}
-        runtime = "litert-cpu" if dtype(recipe) == "int4" else "tflite-cpu"
+        runtime = {"int4": "litert-cpu", "int2": STORED}.get(dtype(recipe), "tflite-cpu")
         numbers = [number(name, share * size_of(recipe), "B", runtime=runtime) for name, share in parts.items()]
         return self.record(folder, "convert", {"model": model, "recipe": recipe}, numbers)
 
@@ -213,6 +214,12 @@ class Run:
             folder / "accuracy.json",
             {"classes": list(self.classes), "images": len(labels), "confusion_matrix": confusion.tolist()},
         )
+        axes = {"model": model, "recipe": recipe, "runtime": runtime}
+        if runtime == STORED:
+            kind = {"operator": "CONV_2D", "dtype": "int2", "operators": 9, "weights": 950, "ram_bytes": None}
+            kinds = [{**kind, "executed_as": "storage only", "storage_only": True}]
+            write_json(folder / "execution.json", {"ram_bytes": None, "kinds": kinds})
+            return self.record(folder, "benchmark", axes, accuracy, facts={"runtime": {"kernels": "XNNPACK"}})
         mean = SPEEDS.get(recipe, 30.0) * {"edgetpu": 0.2, "litert-cpu": 0.5}.get(runtime, 1)
         every = {"threads": 2, "first_inference_ms": 2 * mean, "runs": 223} if runtime in BOTH else None
         kernels = "TensorFlow" if runtime == "keras-cpu" else "built-in"
@@ -233,7 +240,6 @@ class Run:
             latency += [number("images_per_second", 2300 / mean, "images/s", 999), number("best_batch", 8, "1")]
         if runtime == "litert-cpu":
             latency += self.execution(folder, recipe)
-        axes = {"model": model, "recipe": recipe, "runtime": runtime}
         facts = {"runtime": {"kernels": kernels}}
         return self.record(folder, "benchmark", axes, accuracy + latency, facts=facts)
 
@@ -286,7 +292,7 @@ class Run:
 
 def dtype(recipe: str) -> str:
     """Type of the weights of a recipe's file."""
-    kinds = {"float32": "float32", "float16": "float16", "ptq-int4": "int4"}
+    kinds = {"float32": "float32", "float16": "float16", "ptq-int4": "int4", "two-bits": "int2"}
     return kinds.get(recipe, "int8")
 
 

@@ -6,7 +6,7 @@ The runtime is found by its name at run time, so that a changed one is part of t
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from stages.benchmark import guard, trouble
 from stages.benchmark.predict import predict
@@ -16,6 +16,7 @@ from stages.tasks import task_of
 
 if TYPE_CHECKING:
     from stages.benchmark.runtime import Runtime
+    from stages.images import Pixels
     from stages.tasks import Task
 
 
@@ -29,19 +30,29 @@ def main(step: Step) -> None:
 
 
 def measure_all(step: Step) -> None:
-    """Measure latency first, alone, then accuracy on all threads."""
+    """Measure latency first, alone, where the runtime can, then accuracy on all threads."""
     task = task_of(step.parameters["model"], step)
     rows = task.images.rows("test")
     runtime = open_runtime(step)
     check_classes(runtime, task)
-    latency, document = time_image(step, runtime, task.images.load(rows[0], runtime.input_size))
+    latency, document = time(step, runtime, lambda: task.images.load(rows[0], runtime.input_size))
     outputs, recalled = predict(step, runtime, task.images, rows)
     accuracy = task.evaluate(rows, outputs, runtime.input_size)
-    write_json(step.out / "latency.json", document)
     memory = examine(step, runtime)
     write_json(step.out / "accuracy.json", accuracy.document())
     task.write_predictions(step.out, rows, outputs, runtime.input_size)
     step.record(accuracy.numbers() + latency + memory, facts(runtime, document, recalled))
+
+
+def time(
+    step: Step, runtime: Runtime, image: Callable[[], Pixels]
+) -> Tuple[List[Dict[str, Any]], Optional[Dict[str, Any]]]:
+    """Measure latency, write `latency.json`; return the numbers of the record, and that document where there is one."""
+    if runtime.single is None:
+        return [], None
+    numbers, document = time_image(step, runtime, runtime.single, image())
+    write_json(step.out / "latency.json", document)
+    return numbers, document
 
 
 def examine(step: Step, runtime: Runtime) -> List[Dict[str, Any]]:
@@ -53,10 +64,10 @@ def examine(step: Step, runtime: Runtime) -> List[Dict[str, Any]]:
     return numbers
 
 
-def facts(runtime: Runtime, latency: Dict[str, Any], recalled: int) -> Dict[str, Any]:
+def facts(runtime: Runtime, latency: Optional[Dict[str, Any]], recalled: int) -> Dict[str, Any]:
     """Describe the measurement for the record; predictions of an attempt that died are named as such."""
     resumed = {"predictions_of_an_earlier_attempt": recalled} if recalled else {}
-    return {"runtime": runtime.facts, "latency": latency, **resumed}
+    return {"runtime": runtime.facts, **({"latency": latency} if latency else {}), **resumed}
 
 
 def open_runtime(step: Step) -> Runtime:

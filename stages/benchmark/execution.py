@@ -15,7 +15,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from stages.benchmark import resident
 from stages.benchmark.single import DEPTHWISE, repeats, single
@@ -26,6 +26,7 @@ from stages.tflite.sizes import BITS, Weights, weights
 
 VERSION = 1
 UNKNOWN = "not measured"
+STORED = "storage only"  # what no runtime executes
 NATIVE, UNPACKED, DEQUANTISED, INT8, FLOAT = (
     "int4-native",
     "unpacked-to-int8",
@@ -41,20 +42,23 @@ Group = Tuple[str, str, bool]  # operator, type of its weights, whether a delega
 
 @dataclass(frozen=True)
 class Kind:
-    """The weights of one kind of operator, all taken by a delegate or all left; `ram_bytes` is for each weight."""
+    """The weights of one kind of operator, all taken by a delegate or all left.
+
+    `ram_bytes` is for each weight; None where nothing executes them.
+    """
 
     operator: str
     dtype: str
     delegated: bool
     operators: int
     weights: int
-    ram_bytes: float
+    ram_bytes: Optional[float]
     executed_as: str
 
     @property
     def is_storage_only(self) -> bool:
         """Whether they are stored in fewer bits than they are executed in."""
-        return self.executed_as in (UNPACKED, DEQUANTISED)
+        return self.executed_as in (UNPACKED, DEQUANTISED, STORED)
 
 
 def examine(path: Path) -> Tuple[List[Dict[str, Any]], Dict[str, Any]]:
@@ -67,11 +71,18 @@ def examine(path: Path) -> Tuple[List[Dict[str, Any]], Dict[str, Any]]:
     native = sum(kind.weights for kind in kinds if kind.executed_as == NATIVE)
     numbers = [number("ram_bytes", whole["ram_bytes"], "B")]
     numbers += [number("int4_native_share", native / total, "1", total)] if total else []
-    return numbers, {
+    return numbers, document(kinds, whole["ram_bytes"], whole["passing_bytes"])
+
+
+def document(
+    kinds: Sequence[Kind], ram_bytes: Optional[int] = None, passing_bytes: Optional[int] = None
+) -> Dict[str, Any]:
+    """Describe for `execution.json`; without bytes of memory where nothing could be measured."""
+    return {
         "schema": "coralline.execution",
         "version": VERSION,
-        "ram_bytes": whole["ram_bytes"],
-        "passing_bytes": whole["passing_bytes"],
+        "ram_bytes": ram_bytes,
+        "passing_bytes": passing_bytes,
         "kinds": [{**vars(kind), "storage_only": kind.is_storage_only} for kind in kinds],
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Callable, Dict, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
 from stages.benchmark.interpreter import TIMED, Network, open_network, read_conversion
 from stages.benchmark.kernels import kernels
@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from stages.images import Pixels
 
 
-def open_on_cpu(step: Step, interpreter: Callable[..., Any], facts: Dict[str, Any]) -> Runtime:
+def open_on_cpu(
+    step: Step, interpreter: Callable[..., Any], facts: Dict[str, Any], content: Optional[bytes] = None
+) -> Runtime:
     """Load the file once for latency, with the threads asked for, and once a worker with one thread each.
 
-    On all threads it is loaded when it is measured there: kernels pack their weights for each interpreter.
+    Where `content` is given, it takes the file's place. On all threads it is loaded when it is measured there: kernels
+    pack their weights for each interpreter.
     """
     path = os.fspath(step.inputs["model"] / "model.tflite")
+    source: Dict[str, Any] = {"model_path": path} if content is None else {"model_content": content}
     conversion = read_conversion(step.inputs["model"] / "conversion.json")
 
     def load(threads: int) -> Tuple[Network, float]:
-        return open_network(lambda: interpreter(path, num_threads=threads))
+        return open_network(lambda: interpreter(**source, num_threads=threads))
 
     def on_all_threads(image: Pixels) -> Callable[[], object]:
         return load(step.threads)[0].single(image)

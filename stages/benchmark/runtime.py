@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from stages.images import Pixels
 
     Probabilities = NDArray[np.float32]
+    Single = Callable[[Pixels], Callable[[], object]]
 
 
 class TooLargeError(Exception):
@@ -22,7 +23,8 @@ class TooLargeError(Exception):
 class Runtime:
     """A loaded network, ready to be measured.
 
-    `single` takes one image and returns a function that runs it alone; `timed` says what that function covers.
+    `single` takes one image and returns a function that runs it alone; `timed` says what that function covers. What
+    only stands for something that nothing executes has no `single`: its accuracy is all that can be measured.
     `workers` holds one function per thread that may run at the same time, each from a batch of at most `batch` images
     to a row of probabilities for each. `facts` says what ran: versions, kernels.
 
@@ -36,10 +38,10 @@ class Runtime:
     input_size: int
     load_ms: float
     timed: str
-    single: Callable[[Pixels], Callable[[], object]]
+    single: Optional[Single]
     workers: List[Callable[[Pixels], Probabilities]]
     batch: int = 1
-    on_all_threads: Optional[Callable[[Pixels], Callable[[], object]]] = None
+    on_all_threads: Optional[Single] = None
     in_batches: Optional[Callable[[Pixels, int], List[Callable[[], object]]]] = None
     largest_batch: int = 1
     examine: Optional[Callable[[], Tuple[List[Dict[str, Any]], Dict[str, Any]]]] = None

@@ -11,10 +11,12 @@ RUNTIMES: Dict[str, str] = {
     "keras-gpu": "the Keras model in TensorFlow 2.15, on a GPU",
     "tflite-cpu": "a TFLite file in tflite-runtime 2.14.0, on the CPU",
     "litert-cpu": "the same TFLite file in LiteRT 2.3.0, on the CPU",
+    "unpacked-cpu": "a packed container's weights as bytes in LiteRT 2.3.0, for accuracy alone",
     "edgetpu": "a compiled TFLite file on a USB Edge TPU, libedgetpu 16.0",
 }
 
 _IMAGES = {"dataset": Input(stage="dataset"), "data": Input(external="data", keyed=False)}
+_LATENCY, _EXECUTION = Output("latency.json", "json"), Output("execution.json", "json")
 
 SPEC = Spec(
     name="benchmark",
@@ -25,12 +27,14 @@ SPEC = Spec(
             per=("model", "recipe", "runtime"),
             fixed={"recipe": "float32-keras", "runtime": "keras-cpu"},
             inputs={"model": Input(stage="train"), **_IMAGES},
+            outputs=(_LATENCY,),
         ),
         Variant(
             "train-gpu",
             per=("model", "recipe", "runtime"),
             fixed={"recipe": "float32-keras", "runtime": "keras-gpu"},
             inputs={"model": Input(stage="train"), **_IMAGES},
+            outputs=(_LATENCY,),
             needs="gpu",
         ),
         Variant(
@@ -39,13 +43,23 @@ SPEC = Spec(
             fixed={"runtime": "tflite-cpu"},
             recipes="whole_bytes",
             inputs={"model": Input(stage="convert"), **_IMAGES},
+            outputs=(_LATENCY,),
         ),
         Variant(
             "benchmark-litert",
             per=("model", "recipe", "runtime"),
             fixed={"runtime": "litert-cpu"},
+            recipes="executed",
             inputs={"model": Input(stage="convert"), **_IMAGES},
-            outputs=(Output("execution.json", "json"),),
+            outputs=(_LATENCY, _EXECUTION),
+        ),
+        Variant(
+            "benchmark-litert",
+            per=("model", "recipe", "runtime"),
+            fixed={"runtime": "unpacked-cpu"},
+            recipes="stored",
+            inputs={"model": Input(stage="convert"), **_IMAGES},
+            outputs=(_EXECUTION,),
         ),
         Variant(
             "benchmark-edgetpu",
@@ -53,10 +67,11 @@ SPEC = Spec(
             fixed={"runtime": "edgetpu"},
             recipes="edgetpu",
             inputs={"model": Input(stage="compile"), **_IMAGES},
+            outputs=(_LATENCY,),
             needs="edgetpu",
         ),
     ),
-    outputs=(Output("accuracy.json", "json"), Output("latency.json", "json"), Output("predictions.csv", "csv")),
+    outputs=(Output("accuracy.json", "json"), Output("predictions.csv", "csv")),
     parameters=(
         Parameter("warmup_runs", "int", 10, "inferences before the clock starts", minimum=1, maximum=100_000),
         Parameter("min_runs", "int", 100, "fewest timed inferences", minimum=10, maximum=10_000_000),

@@ -13,7 +13,7 @@ from stages.benchmark.latency import NS_PER_MS, Latency, measure
 from stages.benchmark.load import LoadMeter, machine, remarks
 
 if TYPE_CHECKING:
-    from stages.benchmark.runtime import Runtime
+    from stages.benchmark.runtime import Runtime, Single
     from stages.contract import Step
     from stages.images import Pixels
 
@@ -44,12 +44,14 @@ class Timed:
         }
 
 
-def time_image(step: Step, runtime: Runtime, image: Pixels) -> Tuple[List[Dict[str, Any]], Dict[str, Any]]:
+def time_image(
+    step: Step, runtime: Runtime, single: Single, image: Pixels
+) -> Tuple[List[Dict[str, Any]], Dict[str, Any]]:
     """Measure, warn of what makes it doubtful; return the numbers of the record, and `latency.json`."""
     wanted = {name: step.parameters[name] for name in ("warmup_runs", "min_runs", "min_seconds")}
     step.progress(0, 1, "measurement", "latency")
     host = machine()
-    one = _single(step, runtime.single(image), step.parameters["threads"], wanted, host["governor"])
+    one = _single(step, single(image), step.parameters["threads"], wanted, host["governor"])
     every = _on_all_threads(step, runtime, image, wanted)
     batches, load = _in_batches(step, runtime, image)
     step.progress(1, 1, "measurement", "latency")

@@ -1,5 +1,7 @@
 """The convert stage: a trained network becomes `model.tflite` by a recipe, and `conversion.json` says what it holds.
 
+Where no runtime executes what a recipe makes, it becomes `model.packed`, a container, in place of a TFLite file.
+
 A recipe is `convert(source)` in `stages/convert/recipes/NAME.py`, with a `load(folder)` of its own where the weights
 are not those of the float network. It is found by its name at run time, so that a changed recipe is part of the code of
 its own steps alone.
@@ -9,11 +11,14 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
+from stages.container.file import MAGIC, read, write
+from stages.container.network import restored
+from stages.container.network import sizes as container_sizes
 from stages.contract import InputError, Step, number, run, write_json
 from stages.convert.source import Converted, Source
-from stages.tflite.model import describe, float_operators, inputs_and_outputs, operator_counts, read_model
+from stages.tflite.model import Model, describe, float_operators, inputs_and_outputs, operator_counts, read_model
 from stages.tflite.sizes import sizes
 from stages.trained import load_trained
 
@@ -26,11 +31,19 @@ def main(step: Step) -> None:
     take_one_core()
     source = Source.read(step, getattr(recipe, "load", load_trained))
     converted: Converted = recipe.convert(source)
-    (step.out / "model.tflite").write_bytes(converted.content)
+    name, content = deployed(converted)
+    (step.out / name).write_bytes(content)
     told = conversion(source, converted)
     write_json(step.out / "conversion.json", told)
     names = ("size_bytes", "payload_bytes", "overhead_bytes")
     step.record([number(name, told[name], "B", runtime=_runtime(told)) for name in names], facts(converted))
+
+
+def deployed(converted: Converted) -> Tuple[str, bytes]:
+    """Name what is kept, and give its bytes."""
+    if converted.container is None:
+        return "model.tflite", converted.content
+    return "model.packed", write(converted.container)
 
 
 def take_one_core() -> None:
@@ -57,13 +70,16 @@ def load_recipe(name: str) -> Any:
 
 
 def _runtime(told: Dict[str, Any]) -> str:
-    """Name the runtime that the file is for: tflite-runtime refuses dense layers of four bits."""
+    """Name the runtime that stands for the CPU: tflite-runtime refuses dense layers of four bits, all a container."""
+    if told["storage_only"]:
+        return "unpacked-cpu"
     return "litert-cpu" if any(one["dtype"] == "int4" for one in told["weights"]) else "tflite-cpu"
 
 
 def conversion(source: Source, converted: Converted) -> Dict[str, Any]:
     """Describe the result for `conversion.json`, read back from the file itself and not from what was asked for."""
-    model = read_model(converted.content)
+    _, content = deployed(converted)
+    model, weighed = _read_back(content)
     inputs, outputs = inputs_and_outputs(model)
     return {
         "schema": "coralline.conversion",
@@ -78,9 +94,19 @@ def conversion(source: Source, converted: Converted) -> Dict[str, Any]:
         "float_operators": dict(sorted(Counter(float_operators(model)).items())),
         "calibration": converted.calibration,
         "quantisation": converted.quantisation,
-        "size_bytes": len(converted.content),
-        **sizes(model),
+        "storage_only": converted.container is not None,
+        "size_bytes": len(content),
+        **weighed,
     }
+
+
+def _read_back(content: bytes) -> Tuple[Model, Dict[str, Any]]:
+    """Read the network from a TFLite file or a container, and the sizes of its weights."""
+    if not content.startswith(MAGIC):
+        model = read_model(content)
+        return model, sizes(model)
+    container = read(content)
+    return read_model(restored(container)), container_sizes(container)
 
 
 def facts(converted: Converted) -> Dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Gives the 1x1 convolutions of a full-int8 file weights of four bits: everything between them stays as it is.
+"""Gives convolutions of a full-int8 file weights of four bits: everything between them stays as it is.
 
 Codes of four bits fit into the int8 tensor that was there, with a scale of four bits. Such a stand-in computes bit for
 bit what the packed file computes (tests/stages/benchmark-litert holds that), runs wherever int8 runs, and so can be
@@ -15,8 +15,8 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from stages.convert.compact import write
 from stages.convert.constants import BIAS, KERNEL, own_buffer
-from stages.convert.pointwise import as_dense, pointwise
-from stages.convert.rounding import gram, in_turn, to_nearest
+from stages.convert.pointwise import as_dense, as_four_bits, pointwise
+from stages.convert.rounding import gram, in_turn, nearest_codes, to_nearest
 from stages.convert.walk import Walk
 from stages.tflite.model import read_model
 from stages.tflite.packed import pack_int4
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.convert.rounding import Rounded
-    from stages.tflite.model import Model
+    from stages.tflite.model import Model, Tensor
 
 BITS = 4
 MOST_BIAS = 2**30  # steps of a bias that are surely held by 32 bits
@@ -47,21 +47,32 @@ def least_output_error(weights: NDArray[np.float64], squares: NDArray[np.float64
 RULES = {"nearest": nearest, "least output error": least_output_error}
 
 
-def narrowable(model: Model) -> List[int]:
+def native(model: Model) -> List[int]:
     """Find the 1x1 convolutions that run at four bits: those with an even number of inputs.
 
     XNNPACK leaves dense layers of four bits with an odd one to kernels that unpack them and round otherwise.
     """
-    graph = model.main
-    return [
-        place for place in pointwise(model) if graph.tensors[graph.operators[place].inputs[KERNEL]].shape[3] % 2 == 0
+    return [place for place in pointwise(model) if _kernel(model, place).shape[3] % 2 == 0]
+
+
+def narrowable(model: Model) -> List[int]:
+    """Find the convolutions that are trained on few bits: those that run at four, or all larger ones where none does.
+
+    Larger ones are stored in few bits and unpacked before they are computed with.
+    """
+    return native(model) or [
+        place
+        for place, operator in enumerate(model.main.operators)
+        if operator.name == "CONV_2D"
+        and _kernel(model, place).is_constant
+        and _kernel(model, place).shape[1:3] != (1, 1)
     ]
 
 
 def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Optional[Collection[int]] = None) -> bytes:
     """Round the weights of all that run at four bits, or at `places`, each on what is really handed on to it."""
     walk = Walk(content, pixels)
-    places = narrowable(read_model(content)) if places is None else places
+    places = native(read_model(content)) if places is None else places
     for place, operator in enumerate(walk.operators):
         if place in places:
             _round(walk, operator, rule)
@@ -70,27 +81,31 @@ def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Opti
     return walk.content()
 
 
-def on_steps(content: bytes) -> bytes:
-    """Round the weights of all that run at four bits to the nearest steps: what was trained on them stays as it is."""
+def on_steps(content: bytes, bits: int) -> bytes:
+    """Round the weights of all that can have few bits to the nearest steps: what was trained on them stays as it is."""
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
     for place in narrowable(read_model(content)):
         operator = model.subgraphs[0].operators[place]
-        _put(model, operator, to_nearest(_weights(model, operator), None, BITS))
+        _put(model, operator, to_nearest(_weights(model, operator), None, bits), bits)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def packed(content: bytes, places: Optional[Collection[int]] = None) -> bytes:
-    """Make the file that is deployed of a stand-in: dense layers, of all or at `places`, with packed weights."""
+    """Make the file that is deployed of a stand-in: packed weights of all or at `places`, dense where they are 1x1."""
     places = narrowable(read_model(content)) if places is None else places
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
-    graph = model.subgraphs[0]
+    graph, dense = model.subgraphs[0], set(pointwise(read_model(content)))
     for place in places:
         operator = graph.operators[place]
         buffer = own_buffer(model, operator, KERNEL)
         buffer.data = np.frombuffer(pack_int4(np.frombuffer(buffer.data, np.int8)), np.uint8)
         graph.tensors[operator.inputs[KERNEL]].type = schema.TensorType.INT4
-        as_dense(model, operator)
+        (as_dense if place in dense else as_four_bits)(model, operator)
     return write(model)
+
+
+def _kernel(model: Model, place: int) -> Tensor:
+    return model.main.tensors[model.main.operators[place].inputs[KERNEL]]
 
 
 def _round(walk: Walk, operator: Any, rule: Rule) -> None:
@@ -99,7 +114,7 @@ def _round(walk: Walk, operator: Any, rule: Rule) -> None:
     zero_point = int(walk.graph.tensors[entry].quantization.zeroPoint[0])
     inputs = walk.values[entry].reshape(-1, walk.values[entry].shape[-1])
     inputs = inputs[:: max(1, len(inputs) // MOST_ROWS)].astype(np.float32) - zero_point
-    _put(walk.model, operator, rule(_weights(walk.model, operator), gram(inputs)))
+    _put(walk.model, operator, rule(_weights(walk.model, operator), gram(inputs)), BITS)
 
 
 def _weights(model: Any, operator: Any) -> NDArray[np.float64]:
@@ -111,7 +126,7 @@ def _weights(model: Any, operator: Any) -> NDArray[np.float64]:
     return found
 
 
-def _put(model: Any, operator: Any, rounded: Rounded) -> None:
+def _put(model: Any, operator: Any, rounded: Rounded, bits: int) -> None:
     """Put the rounded weights of one operator in place, and its bias in the steps that follow from their scales."""
     codes, found = rounded
     graph = model.subgraphs[0]
@@ -119,9 +134,10 @@ def _put(model: Any, operator: Any, rounded: Rounded) -> None:
         scale = float(np.float32(graph.tensors[int(operator.inputs[0])].quantization.scale[0]))
         buffer, bias = own_buffer(model, operator, BIAS), graph.tensors[operator.inputs[BIAS]].quantization
         real = np.frombuffer(bytes(buffer.data), "<i4") * np.asarray(bias.scale, np.float64)
-        # Beside a bias that would not fit into 32 bits of such steps the weights of a channel are nothing.
+        # Beside a bias that would not fit into 32 bits of such steps the weights of a channel are next to nothing.
         least = np.abs(real) / (scale * MOST_BIAS)
-        codes, found = np.where(found[:, None] < least[:, None], np.int8(0), codes), np.maximum(found, least)
+        nothing = nearest_codes(np.zeros(1), bits).astype(np.int8)
+        codes, found = np.where(found[:, None] < least[:, None], nothing, codes), np.maximum(found, least)
         bias.scale = (scale * found.astype(np.float32)).astype(np.float32)
         buffer.data = np.frombuffer(np.rint(real / bias.scale.astype(np.float64)).astype("<i4").tobytes(), np.uint8)
     own_buffer(model, operator, KERNEL).data = np.frombuffer(codes.tobytes(), np.uint8)

@@ -15,7 +15,7 @@ from stages.convert.bias import correct_biases
 from stages.convert.calibration import draw
 from stages.convert.doctor import examine
 from stages.convert.judge import Judge, judging_rows
-from stages.convert.narrow import RULES, narrowable, packed, stand_in
+from stages.convert.narrow import RULES, native, packed, stand_in
 from stages.convert.network import float_flatbuffer
 from stages.convert.source import Converted
 from stages.convert.tuned import CORRECTING, CORRECTING_PIXELS, EXAMINED
@@ -72,7 +72,7 @@ class Narrowing:
         truths = [task.truth(row, source.input_size) for row in judged]
         pixels = _pixels(source, images, judged)
         self.judge = Judge(pixels, truths, self.flatbuffer, source.step.threads, compare=task.compare)
-        self.places = narrowable(read_model(self.int8))
+        self.places = native(read_model(self.int8))
 
     def converted(self, places: Sequence[int], plan: Optional[Dict[str, Any]] = None) -> Converted:
         """Make the best file with four bits at `places`; `plan` says how these came to be."""
@@ -119,7 +119,7 @@ def _int8(source: Source) -> bytes:
     """Read the int8 file that this one is made from."""
     content = (source.step.inputs["int8"] / "model.tflite").read_bytes()
     try:
-        places = narrowable(read_model(content))
+        places = native(read_model(content))
     except MalformedFile as error:
         raise InputError("the int8 file cannot be read: %s" % error, "make it again: --from convert") from error
     if not places:

@@ -14,7 +14,7 @@ import numpy as np
 
 from stages.contract import InputError
 from stages.convert.constants import KERNEL, WEIGHTED
-from stages.convert.narrow import least_output_error, narrowable, packed, stand_in
+from stages.convert.narrow import least_output_error, native, packed, stand_in
 from stages.convert.narrowed import Narrowing
 from stages.progress import Progress
 from stages.tflite.model import read_model
@@ -71,7 +71,7 @@ def choices(int8: bytes, table: Sequence[Dict[str, Any]]) -> List[Choice]:
         InputError: the table is of another network.
     """
     model = read_model(int8)
-    graph, able = model.main, set(narrowable(model))
+    graph, able = model.main, set(native(model))
     weighted = [place for place, operator in enumerate(graph.operators) if operator.name in WEIGHTED]
     shapes = [graph.tensors[graph.operators[place].inputs[KERNEL]].shape for place in weighted]
     if [tuple(layer["shape"]) for layer in table] != [tuple(shape) for shape in shapes]:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from stages.tflite.model import Model, Operator
 
 DENSE = OPERATORS.index("FULLY_CONNECTED")
-# Source: tensorflow/lite/tools/versioning/op_version.cc, FULLY_CONNECTED: `keep_num_dims` is of version 5, two inputs
-# instead of three are of version 6.
+# Source: tensorflow/lite/tools/versioning/op_version.cc. FULLY_CONNECTED: `keep_num_dims` is of version 5, two inputs
+# instead of three are of version 6. CONV_2D: weights of four bits are of version 7.
 WITH_BIAS, WITHOUT_BIAS = 5, 6
+CONVOLUTION, FOUR_BITS = OPERATORS.index("CONV_2D"), 7
 
 
 def pointwise(model: Model) -> List[int]:
@@ -45,16 +46,21 @@ def as_dense(model: Any, operator: Any) -> None:
     told.fusedActivationFunction, told.keepNumDims = operator.builtinOptions.fusedActivationFunction, True
     operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.FullyConnectedOptions, told
     has_bias = len(operator.inputs) > 2 and int(operator.inputs[2]) >= 0
-    operator.opcodeIndex = _code(model, WITH_BIAS if has_bias else WITHOUT_BIAS)
+    operator.opcodeIndex = _code(model, DENSE, WITH_BIAS if has_bias else WITHOUT_BIAS)
 
 
-def _code(model: Any, version: int) -> int:
-    """Find the operator code of FULLY_CONNECTED in this version, a new one where there is none."""
+def as_four_bits(model: Any, operator: Any) -> None:
+    """Make a convolution of a file in object form one whose weights have four bits."""
+    operator.opcodeIndex = _code(model, CONVOLUTION, FOUR_BITS)
+
+
+def _code(model: Any, operator: int, version: int) -> int:
+    """Find the code of an operator in this version, a new one where there is none."""
     for place, code in enumerate(model.operatorCodes):
-        if code.builtinCode == DENSE and code.version == version:
+        if code.builtinCode == operator and code.version == version:
             return place
     made = schema.OperatorCodeT()
-    made.builtinCode = made.deprecatedBuiltinCode = DENSE
+    made.builtinCode = made.deprecatedBuiltinCode = operator
     made.version = version
     model.operatorCodes.append(made)
     return len(model.operatorCodes) - 1

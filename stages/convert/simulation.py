@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow.lite.tools import flatbuffer_utils
 
 from stages.convert.constants import BIAS, KERNEL, WEIGHTED, own_buffer
-from stages.convert.rounding import highest, to_nearest
+from stages.convert.rounding import highest, reach, to_nearest
 from stages.convert.steps import Limits, UnsimulatedError, rounding
 from stages.tflite.model import Operator, Tensor, read_model
 from stages.tflite.options import SAME
@@ -23,7 +23,7 @@ from stages.tflite.options import SAME
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BITS, FEW = 8, 4
+BITS = 8
 LEAST_LIMIT = 1e-12  # a channel whose weights are all zero has no range
 ACTIVATIONS: Dict[int, Callable[[Any], Any]] = {  # enum ActivationFunctionType
     0: lambda values: values,
@@ -44,13 +44,14 @@ SIMPLE: Dict[str, Any] = {
     "SUB": tf.subtract,
     "TANH": tf.tanh,
 }
+SHAPED = ("CONCATENATION", "MEAN", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR")  # their options or shapes matter
 
 
 @dataclass(frozen=True)
 class Weighted:
     """The variables of one operator, in TFLite's layout; `makes` is the name of its output.
 
-    `step` is there where the kernel has few bits: the size of its steps, for each output channel.
+    `step` is there where the kernel has few bits: what a code of 1 stands for, for each output channel.
     """
 
     name: str
@@ -63,15 +64,15 @@ class Weighted:
 class Simulation:
     """`flatbuffer` is the float graph and `content` the int8 file of it whose ranges are simulated.
 
-    The 1x1 convolutions at the places in `narrow` have kernels of four bits, on steps that can be learnt.
+    The 1x1 convolutions at the places in `narrow` have kernels of `bits` bits, on steps that can be learnt.
 
     Raises:
         UnsimulatedError: an operator is not simulated, or the file is not one of this graph.
     """
 
-    def __init__(self, flatbuffer: bytes, content: bytes, narrow: Collection[int] = ()) -> None:
+    def __init__(self, flatbuffer: bytes, content: bytes, narrow: Collection[int] = (), bits: int = BITS) -> None:
         self._flatbuffer, self._graph = flatbuffer, read_model(flatbuffer).main
-        known = {*SIMPLE, *WINDOWED, *WEIGHTED, "CONCATENATION", "MEAN", "RESHAPE"}
+        known = {*SIMPLE, *WINDOWED, *WEIGHTED, *SHAPED}
         unknown = sorted({one.name for one in self._graph.operators} - known)
         if unknown:
             raise UnsimulatedError("operators %s" % ", ".join(unknown))
@@ -83,7 +84,8 @@ class Simulation:
             for which in (KERNEL, BIAS)
             if which < len(operator.inputs) and operator.inputs[which] >= 0
         }
-        self._steps = {place: tf.Variable(steps_of(self._own[place, KERNEL].numpy())) for place in narrow}
+        self._bits = bits
+        self._steps = {place: tf.Variable(steps_of(self._own[place, KERNEL].numpy(), bits)) for place in narrow}
 
     @property
     def variables(self) -> List[Any]:
@@ -139,13 +141,22 @@ class Simulation:
         if name in WINDOWED:
             window, strides = (told["filter_y"], told["filter_x"]), (told["stride_y"], told["stride_x"])
             return WINDOWED[name](entries[0], window, strides, _padding(told))
+        return self._shaped(operator, entries) if name in SHAPED else SIMPLE[name](*entries)
+
+    def _shaped(self, operator: Operator, entries: List[Any]) -> Any:
+        name, told = operator.name, operator.options
         if name == "CONCATENATION":
             return tf.concat(entries, told["axis"])
         if name == "MEAN":
             return tf.reduce_mean(entries[0], np.ravel(entries[1]).tolist(), keepdims=bool(told["keep_dims"]))
         if name == "RESHAPE":
             return tf.reshape(entries[0], [-1, *self._graph.tensors[operator.outputs[0]].shape[1:]])
-        return SIMPLE[name](*entries)
+        return tf.raw_ops.ResizeNearestNeighbor(
+            images=entries[0],
+            size=entries[1],
+            align_corners=bool(told["align_corners"]),
+            half_pixel_centers=bool(told["half_pixel_centres"]),
+        )
 
     def _weighted(self, place: int, operator: Operator, values: Any) -> Any:
         told, kernel = operator.options, self._own[place, KERNEL]
@@ -155,9 +166,9 @@ class Simulation:
             made = tf.matmul(tf.reshape(values, [-1, kernel.shape[1]]), _rounded_kernel(kernel), transpose_b=True)
         elif operator.name == "CONV_2D":
             kernel = tf.transpose(kernel, (1, 2, 3, 0))
-            few = place in self._steps
-            kernel = on_steps(kernel, self._steps[place]) if few else _rounded_kernel(kernel, per_channel=True)
-            made = tf.nn.conv2d(values, kernel, strides, _padding(told), dilations=spread)
+            step = self._steps.get(place)
+            rounded = _rounded_kernel(kernel, per_channel=True) if step is None else on_steps(kernel, step, self._bits)
+            made = tf.nn.conv2d(values, rounded, strides, _padding(told), dilations=spread)
         else:
             shape = [*kernel.shape[1:3], -1, told["depth_multiplier"]]
             kernel = tf.reshape(_rounded_kernel(kernel, per_channel=True), shape)
@@ -165,23 +176,24 @@ class Simulation:
         return made + self._own[place, BIAS] if (place, BIAS) in self._own else made
 
 
-def steps_of(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+def steps_of(kernel: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
     """Find the steps of a kernel, [output, ...]: those that it is on, or else those that change it least."""
-    _, found = to_nearest(kernel.reshape(len(kernel), -1).astype(np.float64), None, FEW)
+    _, found = to_nearest(kernel.reshape(len(kernel), -1).astype(np.float64), None, bits)
     return found.astype(np.float32)
 
 
-def on_steps(kernel: Any, step: Any) -> Any:
-    """Round a kernel, [..., output], to whole steps of four bits; gradients reach the kernel and the step.
+def on_steps(kernel: Any, step: Any, bits: int) -> Any:
+    """Round a kernel, [..., output], to codes of so many bits times its step; gradients reach the kernel and the step.
 
     Source: Esser et al., Learned step size quantization, arXiv:1902.08153, equations 1 to 3 and section 2.2.
     """
-    most = float(highest(FEW))
+    most, far = float(highest(bits)), reach(bits)
     weight = 1 / np.sqrt(most * np.prod(kernel.shape[:-1]))  # of the step's gradient
     size = tf.maximum(step, LEAST_LIMIT)
     size = size * weight + tf.stop_gradient(size - size * weight)
-    codes = tf.clip_by_value(kernel / size, -most, most)
-    return (codes + tf.stop_gradient(tf.round(codes) - codes)) * size
+    values = tf.clip_by_value(kernel / size, -far, far)
+    codes = tf.round(values) if far == most else tf.clip_by_value(2 * tf.floor(values / 2) + 1, -most, most)
+    return (values + tf.stop_gradient(codes - values)) * size
 
 
 def _rounded_kernel(kernel: Any, *, per_channel: bool = False) -> Any:

@@ -11,6 +11,7 @@ from stages.tasks import task_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stages.container.file import Container
     from stages.contract import Step
     from stages.tasks import Task
 
@@ -59,8 +60,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Converted:
-    """A TFLite file, how it was calibrated, if it was, and how its quantisation was searched, if it was."""
+    """A TFLite file, how it was calibrated, if it was, and how its quantisation was searched, if it was.
+
+    Where there is a `container`, that is what is kept: it holds the weights of the file in fewer bits.
+    """
 
     content: bytes
     calibration: Optional[Dict[str, Any]] = None
     quantisation: Optional[Dict[str, Any]] = None
+    container: Optional[Container] = None

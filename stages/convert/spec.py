@@ -15,7 +15,8 @@ class Recipe:
     `edgetpu` recipes are compiled for the Edge TPU; what they make is int8 throughout, but for `islands`, which the
     converter leaves in float. `trained` recipes get their weights from the qat stage, all others from the train stage;
     what is made from a file rather than from weights alone names the recipe of that file, its `base`. A `planned` one
-    is told by the sensitivity stage which layers bear what. `int4` ones have weights of four bits.
+    is told by the sensitivity stage which layers bear what. `int4` ones have weights of four bits. What `stored` ones
+    make is executed by no runtime: it lies in a container.
     """
 
     summary: str
@@ -26,6 +27,27 @@ class Recipe:
     base: Optional[str] = None
     planned: bool = False
     int4: bool = False
+    stored: bool = False
+
+    @property
+    def executed(self) -> bool:
+        """Whether it makes a TFLite file, which runtimes execute."""
+        return not self.stored
+
+    @property
+    def tuned(self) -> bool:
+        """Whether it makes such a file of weights that the qat stage trained."""
+        return self.trained and self.executed
+
+    @property
+    def begun(self) -> bool:
+        """Whether the qat stage trains its weights from those of the float training."""
+        return self.trained and self.base is None
+
+    @property
+    def continued(self) -> bool:
+        """Whether the qat stage goes on from the weights that it trained for another recipe, the `base`."""
+        return self.trained and self.base is not None
 
     @property
     def untrained(self) -> bool:
@@ -35,12 +57,12 @@ class Recipe:
     @property
     def narrowed(self) -> bool:
         """Whether it goes on from a full-int8 file to fewer bits, the same for all layers."""
-        return self.base is not None and not self.planned
+        return self.base is not None and not self.planned and not self.trained
 
     @property
     def whole_bytes(self) -> bool:
-        """Whether no number of its file is packed into less than a byte: tflite-runtime 2.14 refuses dense int4."""
-        return not self.int4
+        """Whether it makes a file in which no number takes less than a byte: tflite-runtime 2.14 refuses dense int4."""
+        return self.executed and not self.int4
 
     @property
     def int8(self) -> bool:
@@ -80,6 +102,13 @@ RECIPES: Dict[str, Recipe] = {
         trained=True,
         int4=True,
     ),
+    "int2": Recipe(
+        "weights of 1x1 convolutions trained on from four bits to two, in a container that no runtime executes",
+        default=False,
+        trained=True,
+        base="qat-int4",
+        stored=True,
+    ),
 }
 
 CALIBRATED = {"recipe": ("ptq-int8-stock", "ptq-int8", "ptq-int4", "mixed")}
@@ -88,11 +117,14 @@ PLANNED = {"recipe": ("mixed",)}
 INT8 = Input(stage="convert", where={"recipe": "ptq-int8"})
 
 
-def _variant(stage: str, recipes: str, **more: Input) -> Variant:
+TFLITE, PACKED = Output("model.tflite", "tflite"), Output("model.packed", "packed")
+
+
+def _variant(stage: str, recipes: str, output: Output = TFLITE, **more: Input) -> Variant:
     """Make the variant for recipes whose weights come from a stage."""
     inputs = {"model": Input(stage=stage), **more}
     data = {"dataset": Input(stage="dataset"), "data": Input(external="data", keyed=False)}
-    return Variant("convert", per=("model", "recipe"), inputs={**inputs, **data}, recipes=recipes)
+    return Variant("convert", per=("model", "recipe"), inputs={**inputs, **data}, recipes=recipes, outputs=(output,))
 
 
 SPEC = Spec(
@@ -100,11 +132,12 @@ SPEC = Spec(
     summary="make a TFLite file by a recipe",
     variants=(
         _variant("train", "untrained"),
-        _variant("qat", "trained"),
+        _variant("qat", "tuned"),
+        _variant("qat", "stored", PACKED),
         _variant("train", "narrowed", int8=INT8),
         _variant("train", "planned", int8=INT8, sensitivity=Input(stage="sensitivity")),
     ),
-    outputs=(Output("model.tflite", "tflite"), Output("conversion.json", "json")),
+    outputs=(Output("conversion.json", "json"),),
     parameters=(
         Parameter(
             "calibration_images",

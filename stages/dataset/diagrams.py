@@ -30,7 +30,7 @@ COLUMNS = (
 ABOUT = (
     "The images are charge-stability diagrams of double quantum dots, simulated with the constant-interaction model, "
     "and no measurement: the signal of a charge sensor and its derivatives along both gates; a mask says of each pixel "
-    "whether a transition line crosses it."
+    "whether a transition line parts it from one beside it."
 )
 
 

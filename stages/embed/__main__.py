@@ -1,5 +1,6 @@
 """The embed stage: every full-integer file of a tiny network as C source, and the memory that each of its files takes.
 
+A container, which no runtime executes, is no file for a microcontroller.
 Files with floats are measured beside them, so that what quantisation saves is seen in each kind of memory by itself.
 """
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 REFERENCE = "float32"
+CONTAINER = "model.packed"
 COLUMNS = (
     "file",
     "weights, B",
@@ -72,9 +74,8 @@ class File:
 
 def main(step: Step) -> None:
     """Measure all files and write those of integers as source."""
-    files = sorted(
-        (_read(folder) for folder in step.inputs.values()), key=lambda one: (one.recipe != REFERENCE, one.recipe)
-    )
+    executed = [folder for folder in step.inputs.values() if not (folder / CONTAINER).exists()]
+    files = sorted(map(_read, executed), key=lambda one: (one.recipe != REFERENCE, one.recipe))
     for file in (one for one in files if one.is_whole):
         (step.out / ("%s.c" % file.name)).write_text(source.source(file.name, file.content), encoding="ascii")
         (step.out / ("%s.h" % file.name)).write_text(

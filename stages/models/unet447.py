@@ -19,7 +19,7 @@ MODEL = Model(
     source="tracks",
     metrics=("iou", "pixel_accuracy"),
     tiny=True,
-    recipes=("float32", "float16", "dynamic", "ptq-int8-stock", "ptq-int8"),
+    recipes=("float32", "float16", "dynamic", "ptq-int8-stock", "ptq-int8", "qat-int8", "qat-int4", "int2"),
 )
 ENCODER, BOTTLENECK, DECODER = 3, 5, 3
 

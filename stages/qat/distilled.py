@@ -7,7 +7,7 @@ difference is the same all over the background and adds up. So the graph of the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Collection, Dict, List
+from typing import TYPE_CHECKING, Any, ClassVar, Collection, Dict, List, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +19,7 @@ from stages.convert.simulation import Simulation
 from stages.convert.steps import UnsimulatedError
 from stages.images import as_floats
 from stages.qat.folded import Pair, UnpairedError, pairs
+from stages.qat.lessons.classification import LESSON
 from stages.qat.ranging import Ranged, best_ranges
 from stages.rewrite import rewrite
 
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.contract import Step
+    from stages.qat.lessons import Lesson
 
-LABELS = 0.3  # weight of the labels' cross-entropy beside the float network's answer
-LEAST = 1e-7  # keeps logarithms finite
 PROVED = 4  # images on which weights are shown to reach the right layers
 SAME_OUTPUTS = 1e-3  # of probabilities: float sums in another order, through a few hundred layers
 
@@ -36,30 +36,36 @@ SAME_OUTPUTS = 1e-3  # of probabilities: float sums in another order, through a 
 class Distilled:
     """A student of the float network `teacher`; the images in `observed`, uint8 [image, y, x, 3], fix its ranges.
 
-    BatchNorm is folded and Dropout is off, as in the file.
+    It learns to name classes unless it is given another lesson. BatchNorm is folded and Dropout is off, as in the file.
     """
 
     learning = False
+    bits: ClassVar[int] = 8  # of the weights that `narrow` names
 
-    def __init__(self, step: Step, teacher: Any, observed: NDArray[np.uint8]) -> None:
-        plain, rewritten = rewrite(teacher)
-        self.kept = plain if rewritten else _copied(plain)
+    def __init__(self, step: Step, teacher: Any, observed: NDArray[np.uint8], lesson: Lesson = LESSON) -> None:
+        self.kept, rewritten = self.start(step, teacher)
         flatbuffer = float_flatbuffer(self.kept)
-        ranged = best_ranges(step, flatbuffer, observed)
-        simulation = _simulation(flatbuffer, ranged, self.narrow(flatbuffer))
+        ranged = best_ranges(step, flatbuffer, observed, lesson.divergences)
+        simulation = _simulation(flatbuffer, ranged, self.narrow(flatbuffer), self.bits)
         self.pairs = _paired(self.kept, simulation)
         steps = [pair.operator.step for pair in self.pairs if pair.operator.step is not None]
         self.network = Network(simulation, [variable for pair in self.pairs for variable in pair.learnt] + steps)
         self._prove(simulation, observed[:PROVED])
-        self._teacher = teacher
+        self._teacher, self._lesson = teacher, lesson
         self.described: Dict[str, Any] = {
-            "rewritten": bool(rewritten),
+            "rewritten": rewritten,
             "range_rule": ranged.rule,
             "ranges": ranged.document(),
         }
 
+    def start(self, step: Step, teacher: Any) -> Tuple[Any, bool]:
+        """Give the network that is trained, as it begins, and whether it was rewritten (`stages/rewrite.py`)."""
+        del step
+        plain, rewritten = rewrite(teacher)
+        return plain if rewritten else _copied(plain), bool(rewritten)
+
     def narrow(self, flatbuffer: bytes) -> Collection[int]:
-        """Give the places of the operators whose weights have four bits."""
+        """Give the places of the operators whose weights have few bits."""
         del flatbuffer
         return ()
 
@@ -95,13 +101,18 @@ class Distilled:
     def begin(self, seed: int, epoch: int) -> None:
         """Nothing is random in an epoch."""
 
-    def losses(self, pixels: Any, outputs: Any, labels: Any) -> Any:
-        """Distillation: the divergence from the float network's answer, and the cross-entropy of the labels."""
-        sure = self._teacher(pixels, training=False)
-        said = tf.math.log(outputs + LEAST)
-        divergence = tf.reduce_sum(sure * (tf.math.log(sure + LEAST) - said), axis=1)
-        truth = -tf.gather(said, labels, axis=1, batch_dims=1)
-        return divergence + LABELS * truth
+    @property
+    def watched(self) -> str:
+        """Name the score that is shown."""
+        return self._lesson.watched
+
+    def losses(self, pixels: Any, outputs: Any, truth: Any) -> Any:
+        """Distillation: what the float network says of the images, and what is true."""
+        return self._lesson.losses(self._teacher(pixels, training=False), outputs, truth)
+
+    def right(self, outputs: Any, truth: Any) -> Any:
+        """Give the score of each image."""
+        return self._lesson.right(outputs, truth)
 
 
 class Network(tf.keras.Model):  # type: ignore[misc]  # TensorFlow has no types
@@ -118,9 +129,9 @@ class Network(tf.keras.Model):  # type: ignore[misc]  # TensorFlow has no types
         return self._simulation(pixels)
 
 
-def _simulation(flatbuffer: bytes, ranged: Ranged, narrow: Collection[int]) -> Simulation:
+def _simulation(flatbuffer: bytes, ranged: Ranged, narrow: Collection[int], bits: int) -> Simulation:
     try:
-        return Simulation(flatbuffer, ranged.content, narrow)
+        return Simulation(flatbuffer, ranged.content, narrow, bits)
     except UnsimulatedError as error:
         raise _unsimulated(str(error)) from error
 

@@ -73,25 +73,25 @@ class Training:
         self._way.begin(self._settings.seed, epoch)
         losses, right, seen = 0.0, 0.0, 0
         with self._train.guarded():
-            for batch, (pixels, labels) in enumerate(self._train.dataset.take(self._batches)):
+            for batch, (pixels, truth) in enumerate(self._train.dataset.take(self._batches)):
                 self._optimiser.learning_rate.assign(self._rate(schedule, (epoch - 1) * self._batches + batch))
-                loss, hits = self._learn(pixels, labels)
-                losses, right, seen = losses + float(loss) * len(labels), right + float(hits), seen + len(labels)
+                loss, hits = self._learn(pixels, truth)
+                losses, right, seen = losses + float(loss) * len(truth), right + float(hits), seen + len(truth)
                 progress.on_train_batch_end(batch, {"loss": losses / seen})
-        entry = {"epoch": epoch, "loss": losses / seen, "accuracy": right / seen, **self.validate(validation)}
+        entry = {"epoch": epoch, "loss": losses / seen, self._way.watched: right / seen, **self.validate(validation)}
         entry["learning_rate"] = float(self._optimiser.learning_rate)
         check_finite(entry["val_loss"], epoch, self._settings)
         progress.validated(entry)
         return entry
 
     def validate(self, stream: Stream) -> Dict[str, float]:
-        """Loss and accuracy on images that it does not learn from."""
+        """Loss and score on images that it does not learn from."""
         losses, right = 0.0, 0.0
         with stream.guarded():
-            for pixels, labels in stream.dataset:
-                loss, hits = self._look(pixels, labels)
-                losses, right = losses + float(loss) * len(labels), right + float(hits)
-        return {"val_loss": losses / len(stream.rows), "val_accuracy": right / len(stream.rows)}
+            for pixels, truth in stream.dataset:
+                loss, hits = self._look(pixels, truth)
+                losses, right = losses + float(loss) * len(truth), right + float(hits)
+        return {"val_loss": losses / len(stream.rows), "val_%s" % self._way.watched: right / len(stream.rows)}
 
     def _rate(self, schedule: Schedule, batch: int) -> float:
         if self._settings.schedule == "plateau":
@@ -102,15 +102,14 @@ class Training:
             return self._settings.learning_rate * (batch + 1) / rise
         return self._settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (batch - rise) / max(1, total - rise)))
 
-    def _learn_batch(self, pixels: Any, labels: Any) -> Any:
+    def _learn_batch(self, pixels: Any, truth: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss, hits = self._look_batch(pixels, labels, learning=self._way.learning)
+            loss, hits = self._look_batch(pixels, truth, learning=self._way.learning)
         variables = self._way.network.trainable_variables
         self._optimiser.apply_gradients(zip(tape.gradient(loss, variables), variables))
         return loss, hits
 
-    def _look_batch(self, pixels: Any, labels: Any, *, learning: bool = False) -> Any:
+    def _look_batch(self, pixels: Any, truth: Any, *, learning: bool = False) -> Any:
         outputs = self._way.network(pixels, training=learning)
-        hits = tf.equal(tf.argmax(outputs, axis=1, output_type=tf.int32), labels)
-        loss = tf.reduce_mean(self._way.losses(pixels, outputs, labels))
-        return loss, tf.reduce_sum(tf.cast(hits, tf.float32))
+        loss = tf.reduce_mean(self._way.losses(pixels, outputs, truth))
+        return loss, tf.reduce_sum(self._way.right(outputs, truth))

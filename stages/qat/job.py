@@ -11,6 +11,7 @@ from stages.contract import Step, number
 from stages.images import stratified
 from stages.qat import outputs, processor
 from stages.qat.fit import Training
+from stages.qat.lessons import find_lesson
 from stages.qat.ways import find_way
 from stages.train import runtime
 from stages.train.checkpoint import Checkpoints, digest_of, fingerprint
@@ -42,11 +43,11 @@ class Job:
         processor.configure(self._step, self._settings)
         teacher, description = load_trained(self._step.inputs["model"])
         self._size = int(description["input_size"])
-        way = find_way(self._settings.recipe)(self._step, teacher, self._observed())
+        way = find_way(self._settings.recipe)(self._step, teacher, self._observed(), find_lesson(self._settings.model))
         training = Training(self._step, self._settings, way, self._stream("train"))
         trained = training.run(self._stream("validation"), self._checkpoints(way.described))
         outputs.write_model(self._step.out, {**description, **way.described}, trained)
-        write_history(self._step.out, trained)
+        write_history(self._step.out, trained, way.watched)
         accuracy = self._test(way.network)
         self._step.record(self._numbers(trained, accuracy), self._facts(trained))
 
@@ -72,7 +73,11 @@ class Job:
         parts = {
             "settings": asdict(self._settings),
             "data": self._data.digest,
-            "init": digest_of(self._step.inputs["model"] / "weights.h5"),
+            "init": [
+                digest_of(self._step.inputs[name] / "weights.h5")
+                for name in ("model", "start")
+                if name in self._step.inputs
+            ],
             "simulated": described,
             "versions": runtime.versions(),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 from stages.convert.calibration import Observer, makers
 from stages.convert.int8 import quantise
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.contract import Step
+
+    Divergences = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,11 @@ class Ranged:
         ]
 
 
-def best_ranges(step: Step, flatbuffer: bytes, observed: NDArray[np.uint8]) -> Ranged:
-    """Try every rule on what the images in `observed`, [image, y, x, 3], do to the activations."""
+def best_ranges(step: Step, flatbuffer: bytes, observed: NDArray[np.uint8], apart: Divergences = divergences) -> Ranged:
+    """Try every rule on what the images in `observed`, [image, y, x, 3], do to the activations.
+
+    `apart` says of the float network's answers and others how far each image's are from each other.
+    """
     progress = Progress(step, len(RULES), "rule", "choosing ranges")
     observer = Observer(flatbuffer, observed.__getitem__, observed.shape[1], step.threads)
     statistics = observer.statistics(range(len(observed)))
@@ -48,7 +53,7 @@ def best_ranges(step: Step, flatbuffer: bytes, observed: NDArray[np.uint8]) -> R
     for rule, make in RULES.items():
         ranges = clip_swish(make(statistics), swish)
         content = quantise(flatbuffer, ranges)
-        found = float(divergences(sure, predict(content, observed, step.threads)).mean())
+        found = float(apart(sure, predict(content, observed, step.threads)).mean())
         if best is None or found < best.divergence:
             best = Ranged(rule, ranges, content, flatbuffer, found)
         progress.advance()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Tuple
 
 from stages.spec import Input, Output, Parameter, Spec, Variant
 
@@ -13,17 +13,20 @@ INPUTS = {
 }
 
 
-def _variant(image: str, device: str, needs: Optional[str] = None) -> Variant:
-    """Make the variant that trains on a device, in train's image for it."""
-    return Variant(
-        image, per=("model", "recipe"), when={"device": device}, inputs=INPUTS, recipes="trained", needs=needs
+def _variants(image: str, device: str, needs: Optional[str] = None) -> Tuple[Variant, ...]:
+    """Make the variants that train on a device, in train's image for it: from the start, and on from four bits."""
+    per, when = ("model", "recipe"), {"device": device}
+    on_from = {**INPUTS, "start": Input(stage="qat", where={"recipe": "qat-int4"})}
+    return (
+        Variant(image, per=per, when=when, inputs=INPUTS, recipes="begun", needs=needs),
+        Variant(image, per=per, when=when, inputs=on_from, recipes="continued", needs=needs),
     )
 
 
 SPEC = Spec(
     name="qat",
     summary="train on with int8 simulated, from the float checkpoint",
-    variants=(_variant("train", "cpu"), _variant("train-gpu", "gpu", needs="gpu")),
+    variants=(*_variants("train", "cpu"), *_variants("train-gpu", "gpu", needs="gpu")),
     outputs=(
         Output("weights.h5", "hdf5"),
         Output("model.json", "json"),
@@ -63,7 +66,12 @@ SPEC = Spec(
         Parameter("stop_patience", "int", 10, "early stopping: epochs without progress", minimum=1, maximum=10_000),
         Parameter("device", "choice", "cpu", "where to train (--gpus chooses gpu)", choices=("cpu", "gpu")),
     ),
-    code=("stages/models/{model}.py", "stages/tasks/{task}.py", "stages/qat/ways/{recipe}.py"),
+    code=(
+        "stages/models/{model}.py",
+        "stages/tasks/{task}.py",
+        "stages/qat/ways/{recipe}.py",
+        "stages/qat/lessons/{task}.py",
+    ),
     cores="all",
     resumable=True,
     memory_gib=24.0,

@@ -33,7 +33,7 @@ RECIPES = (
     "qat-int4",
 )  # from the largest to the smallest
 TFLITE, LITERT = "tflite-cpu", "litert-cpu"  # take the same files, with kernels of their own
-NARROW = ("int4",)  # types of tensors
+NARROW = ("int2", "int3", "int4", "int5", "int6", "int7")  # types of tensors
 RUNTIMES = ("keras-cpu", "keras-gpu", TFLITE, LITERT, "edgetpu")
 
 
@@ -128,8 +128,10 @@ class Gathered:
         return any(one["dtype"] in NARROW for one in told)
 
     def cpu(self, model: str, recipe: str) -> str:
-        """Name the runtime that stands for the CPU: tflite-runtime, which every file of whole bytes runs in."""
-        return LITERT if self.is_narrow(model, recipe) else TFLITE
+        """Name the runtime that stands for the CPU: tflite-runtime, unless the step that made the file says another."""
+        artifact = self.find("convert", model=model, recipe=recipe)
+        size = artifact.number("size_bytes") if artifact else None
+        return str(size.get("runtime", TFLITE)) if size else TFLITE
 
     @property
     def models(self) -> List[str]:

@@ -33,6 +33,8 @@ def latencies(gathered: Gathered) -> List[Table]:
 def _of_host(gathered: Gathered, host: Host, place: int) -> Table:
     table = _empty(numbered(NAME, place), "%s on %s" % (TITLE, host.label))
     for artifact in filter(host.measured, gathered.of("benchmark")):
+        if artifact.number("%s_mean_ms" % ONE) is None:
+            continue  # its accuracy is all that could be measured
         told = artifact.read_json("latency.json")
         table.rows.append(_row(gathered, artifact, ONE, told, _throughput(artifact)))
         if told.get("all_threads"):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 KILOBYTES, MEGABYTES, MEBIBYTES = "{:,.1f}", "{:.2f}", "{:.2f}"
 MB, MIB = 1e-6, 1 / 2**20
 STORAGE = "storage only"
+EXECUTION = "execution.json"
 
 
 def memory(gathered: Gathered) -> Table:
@@ -37,7 +38,7 @@ def memory(gathered: Gathered) -> Table:
 
 def _row(gathered: Gathered, converted: Artifact) -> List[Cell]:
     model, recipe = converted.axis("model") or "", converted.axis("recipe") or ""
-    run = gathered.find("benchmark", model=model, recipe=recipe, runtime=LITERT)
+    run = _run(gathered, model, recipe)
     return [
         word(model),
         word(recipe),
@@ -51,6 +52,13 @@ def _row(gathered: Gathered, converted: Artifact) -> List[Cell]:
     ]
 
 
+def _run(gathered: Gathered, model: str, recipe: str) -> Optional[Artifact]:
+    """Find what measured memory and execution: LiteRT, or what stands for a file that it cannot take."""
+    runtimes = (LITERT, gathered.cpu(model, recipe))
+    found = (gathered.find("benchmark", model=model, recipe=recipe, runtime=one) for one in runtimes)
+    return next((one for one in found if one is not None and (one.folder / EXECUTION).is_file()), None)
+
+
 def _compression(gathered: Gathered, converted: Artifact) -> Cell:
     reference = gathered.find("convert", model=converted.axis("model"), recipe="float32")
     large, small = (one.number("size_bytes") if one else None for one in (reference, converted))
@@ -62,9 +70,9 @@ def _compression(gathered: Gathered, converted: Artifact) -> Cell:
 
 def _executed(run: Artifact) -> Cell:
     """Say which share of the weights is executed as what."""
-    if run.number("ram_bytes") is None:
-        return NOT_APPLICABLE
-    kinds: List[Dict[str, Any]] = run.read_json("execution.json")["kinds"]
+    kinds: List[Dict[str, Any]] = run.read_json(EXECUTION)["kinds"]
+    if all(kind["executed_as"] == STORAGE for kind in kinds):
+        return Cell(STORAGE, STORAGE, title="%s: no runtime executes these weights" % run.label, artifact=run)
     counts: Counter[str] = Counter()
     for kind in kinds:
         stored = ", %s" % STORAGE if kind["storage_only"] else ""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional
 
 from stages.report.evaluated import evaluated, metric, runtime_cell
-from stages.report.gather import KERAS, LITERT
+from stages.report.gather import KERAS, TFLITE
 from stages.report.hosts import hosts
 from stages.report.metric import first_of, first_title
 from stages.report.table import NOT_APPLICABLE, Cell, Table, derived, measured, predicted, word
@@ -24,6 +24,7 @@ KILOBYTES = "{:,.0f}"
 MILLISECONDS = "{:.2f}"
 MOST_RECALLS = 6  # classes; of more the recalls stand among all numbers only
 EDGE_TPU = "edgetpu"
+USUAL = (TFLITE, "keras-cpu", "keras-gpu")  # runtimes that need not be named
 EIGHT_BIT = Cell(
     "not applicable: 8-bit device", -1.0, "missing", title="the Edge TPU computes with int8 and nothing narrower"
 )
@@ -142,7 +143,7 @@ def _cpu(gathered: Gathered, model: str, recipe: str) -> str:
 
 def _recipe(recipe: str, where: Where) -> Cell:
     """Name a recipe, and the runtime where it is not the one that stands for the CPU in all other rows."""
-    return replace(word(recipe), detail=where.runtime) if where.runtime == LITERT else word(recipe)
+    return word(recipe) if where.runtime in USUAL else replace(word(recipe), detail=where.runtime)
 
 
 def axes(artifact: Artifact) -> List[Cell]:

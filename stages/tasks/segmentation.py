@@ -111,8 +111,7 @@ def compare(sure: NDArray[Any], said: NDArray[Any], truths: NDArray[Any]) -> Mas
     """
     sure, said = (one.reshape(len(one), -1) for one in (sure, said))
     truth, found, own = truths.reshape(len(truths), -1) > 0, _found(said), _found(sure)
-    ours, theirs = (np.clip(one, LEAST, 1 - LEAST) for one in (sure, said))
-    apart = (ours * np.log(ours / theirs) + (1 - ours) * np.log((1 - ours) / (1 - theirs))).mean(axis=1)
+    theirs, apart = np.clip(said, LEAST, 1 - LEAST), divergences(sure, said)
     regrets = _expected_iou(sure, own) - _expected_iou(sure, found)
     counts = Counts.together([Counts.of(*pair) for pair in zip(truth, found)])
     return MaskScore(
@@ -125,6 +124,14 @@ def compare(sure: NDArray[Any], said: NDArray[Any], truths: NDArray[Any]) -> Mas
         divergences=apart,
         iou=counts.iou,
     )
+
+
+def divergences(sure: NDArray[Any], said: NDArray[Any]) -> NDArray[np.float64]:
+    """Compute the mean of KL(sure || said) over the pixels of each image, nats, of probabilities [image, ...]."""
+    ours, theirs = (np.clip(one.reshape(len(one), -1), LEAST, 1 - LEAST).astype(np.float64) for one in (sure, said))
+    apart = ours * np.log(ours / theirs) + (1 - ours) * np.log((1 - ours) / (1 - theirs))
+    found: NDArray[np.float64] = apart.mean(axis=1)
+    return found
 
 
 def _found(outputs: NDArray[Any]) -> NDArray[np.bool_]:

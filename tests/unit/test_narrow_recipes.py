@@ -45,3 +45,33 @@ def test_every_base_is_a_full_int8_recipe() -> None:
     table = catalogue.recipes()
     assert NARROW
     assert all(table[table[name].base or ""].int8 for name in NARROW)
+
+
+STORED = [name for name, recipe in catalogue.recipes().items() if recipe.stored]
+
+
+@pytest.mark.parametrize("recipe", STORED)
+def test_what_nothing_executes_is_made_in_a_container_and_measured_for_its_accuracy_alone(recipe: str) -> None:
+    drawn = steps(recipe)
+    base = catalogue.recipes()[recipe].base
+    assert drawn[f"qat/{MODEL}/{recipe}"].sources["start"] == f"qat/{MODEL}/{base}"
+    assert drawn[f"qat/{MODEL}/{recipe}"].sources["model"] == f"train/{MODEL}"  # the teacher
+    made = drawn[f"convert/{MODEL}/{recipe}"]
+    assert made.sources["model"] == f"qat/{MODEL}/{recipe}"
+    assert {output.path for output in made.outputs} == {"model.packed", "conversion.json"}
+    measured = [step for label, step in drawn.items() if label.startswith(f"benchmark/{MODEL}/{recipe}/")]
+    assert [step.axes["runtime"] for step in measured] == ["unpacked-cpu"]
+    assert "latency.json" not in {output.path for output in measured[0].outputs}
+    assert not [label for label in drawn if label.startswith(("compile/", "check/")) and recipe in label]
+
+
+@pytest.mark.parametrize("recipe", STORED)
+def test_on_a_gpu_it_goes_on_from_what_was_trained_there(recipe: str) -> None:
+    drawn = graph.draw(request.make(model=MODEL, recipes=recipe, gpus=True))
+    assert drawn[f"qat/{MODEL}/{recipe}"].sources["start"] in drawn
+
+
+def test_every_executed_file_is_timed() -> None:
+    timed = [step for label, step in steps("all").items() if label.startswith("benchmark/")]
+    untimed = [step for step in timed if "latency.json" not in {output.path for output in step.outputs}]
+    assert {step.axes["recipe"] for step in untimed} == set(STORED)

@@ -31,9 +31,17 @@ def test_data_without_masks_is_refused_in_one_line() -> None:
 def test_it_goes_through_every_stage_that_any_network_goes_through() -> None:
     steps = graph.draw(request.make(model="unet447", recipes="all"))
     stages = {step.spec.name for step in steps.values()}
-    assert stages >= {"dataset", "train", "convert", "check", "compile", "benchmark", "embed", "report"}
-    assert "qat" not in stages
+    assert stages >= {"dataset", "train", "qat", "convert", "check", "compile", "benchmark", "embed", "report"}
     assert "embed/unet447" in steps["report"].needs
+
+
+def test_it_learns_on_few_bits_by_the_lesson_of_its_own_task(tmp_path: Path) -> None:
+    steps = graph.draw(request.make(model="unet447", recipes="int2"))
+    assert {"qat/unet447/qat-int4", "qat/unet447/int2", "convert/unet447/int2"} <= set(steps)
+    files = Code(catalogue.PROJECT, tmp_path / "memory.json").of_step(
+        catalogue.specs()["qat"], steps["qat/unet447/int2"].parameters
+    )
+    assert {path for path in files if path.startswith("stages/qat/lessons/")} >= {"stages/qat/lessons/segmentation.py"}
 
 
 def test_only_tiny_networks_become_source() -> None:

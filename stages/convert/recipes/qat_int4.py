@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stages.convert.narrow import on_steps, packed
+from stages.convert.narrow import BITS, on_steps, packed
 from stages.convert.ranged import trained_int8
 from stages.convert.source import Converted
 
@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 
 def convert(source: Source) -> Converted:
     """Convert the weights of the qat stage with its ranges, and say them in four bits."""
-    return Converted(packed(on_steps(trained_int8(source))))
+    return Converted(packed(on_steps(trained_int8(source), BITS)))

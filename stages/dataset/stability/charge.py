@@ -56,12 +56,22 @@ def mean_electrons(device: Device, charge: Tuple[Floats, Floats]) -> Tuple[Float
 
 
 def line_pixels(device: Device, size: int) -> NDArray[np.bool_]:
-    """Return where a transition line crosses a pixel, [row, column]: its four corners are not all in one state."""
-    first, second = ground_states(device, induced(device, np.arange(size + 1) / size))
+    """Return the pixels beside a transition line, [row, column]: the next one along a gate is in another state.
+
+    The diagram is measured at the centres of its pixels and nowhere else: that a line runs between two of them is all
+    that it holds, so both are of the line. Pixels at the edge look at the next place beyond it.
+    """
+    first, second = ground_states(device, induced(device, centres(size, beyond=1)))
     state = first * (1 + second.max()) + second
-    corners = np.stack([state[:-1, :-1], state[:-1, 1:], state[1:, :-1], state[1:, 1:]])
-    crossed: NDArray[np.bool_] = corners.min(axis=0) != corners.max(axis=0)
-    return crossed
+    here = state[1:-1, 1:-1]
+    beside = (state[1:-1, :-2], state[1:-1, 2:], state[:-2, 1:-1], state[2:, 1:-1])
+    found: NDArray[np.bool_] = np.any([here != other for other in beside], axis=0)
+    return found
+
+
+def centres(size: int, beyond: int = 0) -> Floats:
+    """Return the places of `size` pixels, as shares of the scan, and of so many more at each end."""
+    return (np.arange(-beyond, size + beyond) + 0.5) / size
 
 
 def _states(device: Device, charge: Tuple[Floats, Floats]) -> Tuple[Tuple[Whole, Whole], Floats]:

@@ -39,7 +39,7 @@ def simulate(
 
 def signal(drawn: Device, size: int) -> Floats:
     """Return what the sensor shows without noise, in units of its largest step, at the centres of the pixels."""
-    places = (np.arange(size) + 0.5) / size
+    places = charge.centres(size)
     on_first, on_second = charge.mean_electrons(drawn, charge.induced(drawn, places))
     first, second = np.meshgrid(places, places[::-1])
     background = drawn.slope[0] * first + drawn.slope[1] * second

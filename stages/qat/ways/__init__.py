@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.contract import Step
+    from stages.qat.lessons import Lesson
 
     class Way(Protocol):
         """What is trained and how it is judged.
@@ -40,12 +41,21 @@ if TYPE_CHECKING:
         def begin(self, seed: int, epoch: int) -> None:
             """Come before each epoch."""
 
-        def losses(self, pixels: Any, outputs: Any, labels: Any) -> Any:
+        @property
+        def watched(self) -> str:
+            """Name the score that is shown beside the loss."""
+
+        def losses(self, pixels: Any, outputs: Any, truth: Any) -> Any:
             """Judge the network's outputs, one value for each image."""
 
+        def right(self, outputs: Any, truth: Any) -> Any:
+            """Give the score that is shown, one value for each image."""
 
-def find_way(recipe: str) -> Callable[[Step, Any, NDArray[np.uint8]], Way]:
-    """Find how a recipe trains: from the step, the float network and images to observe, uint8 [image, y, x, 3]."""
+    Ways = Callable[[Step, Any, NDArray[np.uint8], Lesson], Way]
+
+
+def find_way(recipe: str) -> Ways:
+    """Find how a recipe trains: from the step, the float network, images to observe, uint8 [image, y, x, 3], lesson."""
     module = importlib.import_module("stages.qat.ways.%s" % recipe.replace("-", "_"))
-    way: Callable[[Step, Any, NDArray[np.uint8]], Way] = module.WAY
+    way: Ways = module.WAY
     return way

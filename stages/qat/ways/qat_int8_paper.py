@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from stages.qat.lessons.classification import LESSON
 from stages.qat.stock import DESCRIBED, simulated
 from stages.train.runtime import reseed
 
@@ -15,16 +16,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.contract import Step
+    from stages.qat.lessons import Lesson
 
 
 class Labelled:
-    """Learns from labels alone, with BatchNorm over the batch and with Dropout; it is kept as it is, ranges and all."""
+    """Learns classes, from labels alone, with BatchNorm over the batch and with Dropout; it is kept with its ranges."""
 
     learning = True
+    watched = LESSON.watched
     described = DESCRIBED
 
-    def __init__(self, step: Step, teacher: Any, observed: NDArray[np.uint8]) -> None:
-        del step, observed  # its ranges are averages over the batches that it learns from
+    def __init__(self, step: Step, teacher: Any, observed: NDArray[np.uint8], lesson: Lesson = LESSON) -> None:
+        del step, observed, lesson  # its ranges are averages over the batches that it learns from
         self.network = self.kept = simulated(teacher)
 
     def take(self) -> None:
@@ -42,6 +45,10 @@ class Labelled:
         """Keras' cross-entropy."""
         del pixels
         return tf.keras.losses.sparse_categorical_crossentropy(labels, outputs)
+
+    def right(self, outputs: Any, labels: Any) -> Any:
+        """Give 1 for an image whose class is named, or else 0."""
+        return LESSON.right(outputs, labels)
 
 
 WAY = Labelled

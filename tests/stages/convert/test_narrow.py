@@ -25,7 +25,7 @@ from stages.convert.narrow import RULES, narrowable, packed, stand_in
 from stages.convert.network import float_flatbuffer
 from stages.convert.pointwise import as_dense, pointwise
 from stages.convert.ranges import minimum_maximum
-from stages.convert.rounding import gram, in_turn, to_nearest
+from stages.convert.rounding import gram, highest, in_turn, nearest_codes, to_nearest
 from stages.convert.source import Source
 from stages.images import ImageSet
 from stages.tflite.model import read_model
@@ -172,7 +172,7 @@ def test_codes_fit_and_no_share_of_the_range_is_better(outputs: int, inputs: int
     rng = np.random.default_rng(seed)
     weights = rng.normal(size=(outputs, inputs))
     squares = gram(rng.normal(size=(20, inputs)).astype(np.float32) * rng.uniform(0.1, 3, inputs).astype(np.float32))
-    most = 2 ** (bits - 1) - 1
+    most = highest(bits)
 
     def cost(codes: Any, scales: Any) -> Any:
         change = codes * scales[:, None] - weights
@@ -181,9 +181,18 @@ def test_codes_fit_and_no_share_of_the_range_is_better(outputs: int, inputs: int
     codes, scales = to_nearest(weights, squares, bits)
     assert np.abs(codes).max() <= most
     full = np.abs(weights).max(axis=1) / most
-    assert np.all(cost(codes, scales) <= cost(np.rint(weights / full[:, None]), full) + 1e-12)
+    assert np.all(cost(codes, scales) <= cost(nearest_codes(weights / full[:, None], bits), full) + 1e-12)
     turned, _ = in_turn(weights, squares, bits)
     assert np.abs(turned).max() <= most
+
+
+def test_two_bits_have_four_codes_that_suit_a_bell_curve_better_than_three() -> None:
+    values = np.random.default_rng(0).normal(size=(1, 200_000))
+    codes, scales = to_nearest(values, None, 2)
+    assert sorted(set(codes.ravel().tolist())) == [-3, -1, 1, 3]
+    error = float(np.mean((codes * scales[:, None] - values) ** 2))
+    assert error == pytest.approx(0.1188, abs=2e-3)  # Max 1960, table II; 0.190 with codes -1, 0 and 1
+    assert 2 * scales[0] == pytest.approx(0.9957, rel=0.05)
 
 
 def test_a_channel_of_zeros_stays_zero() -> None:

@@ -76,7 +76,7 @@ def test_lines_part_regions_of_whole_numbers_of_electrons(seed: int) -> None:
     for electrons in (first[~lines], second[~lines]):
         assert np.abs(electrons - np.rint(electrons)).max(initial=0.0) < 1e-6
     moved = np.abs(np.diff(np.rint(first), axis=1)) + np.abs(np.diff(np.rint(second), axis=1)) > 0
-    assert (lines[:, 1:] | lines[:, :-1])[moved].all()
+    assert (lines[:, 1:] & lines[:, :-1])[moved].all()
 
 
 def test_without_mutual_charging_lines_are_straight_and_lie_at_half_electrons() -> None:
@@ -87,12 +87,15 @@ def test_without_mutual_charging_lines_are_straight_and_lie_at_half_electrons() 
         corner=np.array([0.0, 0.0]),
     )
     lines = charge.line_pixels(plain, 40)
-    columns = {int(at) for at in np.flatnonzero(lines.all(axis=0))}
-    rows = {int(at) for at in np.flatnonzero(lines.all(axis=1))}
-    assert columns <= {9, 10, 29, 30}  # half an electron of two over 40 pixels: after 10 and after 30
-    assert rows <= {19, 20}
-    assert columns
-    assert rows
+    expected = np.zeros((40, 40), np.bool_)
+    expected[:, [9, 10, 29, 30]] = True  # half an electron of two over 40 pixels: after 10 and after 30
+    expected[[19, 20]] = True
+    assert (lines == expected).all()
+
+
+def test_a_line_between_the_last_pixel_and_the_next_place_counts() -> None:
+    far = replace(drawn(1), energies=np.diag([2.0, 3.0]), lever=np.diag([1.0, 0.0]), corner=np.array([-0.5, 0.0]))
+    assert np.flatnonzero(charge.line_pixels(far, 40).any(axis=0)).tolist() == [39]
 
 
 def test_an_empty_double_dot_has_no_lines() -> None:

@@ -11,6 +11,7 @@ from synthetic_run import SIZES, Run
 from stages.report import __main__ as stage
 from stages.report import figures, handovers, tables
 from stages.report.gather import gather
+from stages.report.latencies import latencies
 from stages.report.memory import memory
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from stages.report.table import Cell, Table
 
 MODEL, NARROW = "efficientnetv2b0", "ptq-int4"
+STORED = "two-bits"  # a recipe that no report knows by name
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +116,35 @@ def test_a_file_without_a_measurement_leaves_the_cells_and_no_other(tmp_path: Pa
     assert found["litert-cpu: RAM, MB"].is_absent
     assert found["litert-cpu: executed as"].is_absent
     assert not found["file: weights, KB"].is_absent
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with a container, of which only the accuracy was measured."""
+    made = Run(tmp_path_factory.mktemp("stored")).whole(MODEL)
+    made.convert(MODEL, STORED)
+    made.benchmark(MODEL, STORED, "unpacked-cpu")
+    return made
+
+
+def test_a_file_that_nothing_executes_has_a_row_that_says_so(stored: Run) -> None:
+    gathered = gather(stored.step(stored.root / "gathered"))
+    sizes = row(memory(gathered), STORED)
+    assert sizes["litert-cpu: executed as"].text == "storage only"
+    assert sizes["litert-cpu: RAM, MB"].text == "\u2013"
+    assert sizes["Edge TPU: on chip, MiB"].text == "not applicable: 8-bit device"
+    assert sizes["file: compression"].sort > 1
+    result = row(tables.headline(gathered), STORED)
+    assert result["recipe"].detail == "unpacked-cpu"
+    assert result["CPU: balanced accuracy"].kind == "number"
+    assert result["CPU: p50, ms"].text == "\u2013"
+    assert result["Edge TPU: p50, ms"].text == "not applicable: 8-bit device"
+    assert not any(cells[1].text == STORED for table in latencies(gathered) for cells in table.rows)
+
+
+def test_a_report_with_such_a_file_is_made(stored: Run) -> None:
+    made = stored.step(stored.root / "out")
+    stage.main(made)
+    page = (made.out / "report.html").read_text()
+    assert STORED in page
+    assert "storage only" in page

@@ -53,13 +53,13 @@ def write_float(folder: Path, dataset: Path) -> Path:
     return folder
 
 
-def step(folder: Path, trained: Path, dataset: Path, **values: Any) -> Step:
+def step(folder: Path, trained: Path, dataset: Path, start: Path | None = None, **values: Any) -> Step:
     """Give a step with `out` and `partial` below `folder`; what it says is in `events`."""
     quick = {"model": "resnet50v2", "recipe": "qat-int8", "batch": 8, "epochs": 2, "learning_rate": 1e-3, "images": 16}
     parameters = {**{one.name: one.default for one in SPEC.parameters}, **quick, **values}
     for name in ("out", "partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    places = {"model": trained, "dataset": dataset}
+    places = {"model": trained, "dataset": dataset, **({"start": start} if start else {})}
     return Step("qat", "qat", parameters, 2, places, folder / "out", folder / "partial", events=io.StringIO())
 
 

@@ -13,7 +13,7 @@ from masked import make_masked
 from tiny import parameters
 
 from stages.contract import Step
-from stages.models import build, load_models
+from stages.models import build
 from stages.tasks.learning import overlap_and_entropy
 from stages.tasks.segmentation import Segmentation
 from stages.train.__main__ import main
@@ -33,10 +33,6 @@ def test_it_refuses_what_it_cannot_be() -> None:
     for size, classes in ((15, 2), (16, 3)):
         with pytest.raises(ValueError, match="one kind of pixel"):
             build("unet447", size, classes)
-
-
-def test_it_does_not_offer_recipes_that_train_again() -> None:
-    assert not {"qat-int8", "qat-int8-paper"} & set(load_models()["unet447"].recipes or ())
 
 
 def test_finding_nothing_costs_more_than_finding_what_is_there() -> None:
