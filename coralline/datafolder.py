@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-LAYOUT = "expected <split>/<class>/*.png with the splits 'train' and 'test', or a zip file of it"
+LAYOUT = "expected <split>/<class>/*.png (or .jpg, .jpeg), splits 'train' and 'test' (or 'val'), or a zip file of it"
 DEPTH = 2  # folders below the data folder: splits, classes
 BLOCK = 1 << 20
 GIVE = f"give a folder or zip file: {LAYOUT}"
