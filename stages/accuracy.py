@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
 from stages.contract import number
+from stages.predictions import FIRST, LISTED
 
 RESAMPLES = 2000
 SEED = 20260101
 LEVEL = 0.95
 CHUNK_ELEMENTS = 4_000_000  # resampled images, or counts of classes, in memory at a time
-LISTED = 30  # classes that are told one by one, and every pair of them; of more, those confused most often
-CONFUSED = 20  # pairs
-FIRST, MANY = 5, 10  # whether the truth is among the first five is told of more than ten classes
+CONFUSED = 20  # pairs of many classes that are told
+MANY = 10  # classes from which on it is told whether the truth is among the first answers
 AMONG_FIRST = "top_5_accuracy"
 
 Floats = NDArray[np.float64]

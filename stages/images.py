@@ -16,7 +16,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -214,24 +214,25 @@ def _check_classes(path: Path, classes: Any) -> None:
 
 def _read_rows(path: Path, classes: Sequence[str]) -> Dict[str, Tuple[Row, ...]]:
     splits: Dict[str, List[Row]] = {}
+    labels = {name: str(label) for label, name in enumerate(classes)}
     try:
         with path.open(encoding="utf-8", newline="") as file:
             lines = csv.reader(file)
             if next(lines, None) != HEADER:
                 raise _malformed(path, "the header must be %s" % ",".join(HEADER))
             for line in lines:
-                split, row = _parse(path, line, classes)
+                split, row = _parse(path, line, labels)
                 splits.setdefault(split, []).append(row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _malformed(path, str(error)) from error
     return {split: tuple(rows) for split, rows in splits.items()}
 
 
-def _parse(path: Path, line: Sequence[str], classes: Sequence[str]) -> Tuple[str, Row]:
+def _parse(path: Path, line: Sequence[str], labels: Mapping[str, str]) -> Tuple[str, Row]:
     if len(line) != len(HEADER):
         raise _malformed(path, "%d columns expected in %r" % (len(HEADER), line))
     split, name, label, place, digest = line
-    if name not in classes or label != str(classes.index(name)):
+    if label != labels.get(name):
         raise _malformed(path, "class '%s' with label '%s' is not in dataset.json" % (name, label))
     parts = PurePosixPath(place)
     if not place or parts.is_absolute() or ".." in parts.parts or "\0" in place or "\\" in place:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, List, Sequence
 
 import numpy as np
 
-from stages.accuracy import FIRST, LISTED
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
     from stages.tasks.pixels import Counts
 
 
+LISTED = 30  # classes that are told one by one; of more, sums and extremes
+FIRST = 5  # answers of many classes that are told
 PREDICTED = ("path", "label", "predicted")
 
 

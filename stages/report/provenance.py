@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List
 
-from stages.accuracy import LISTED
+from stages.predictions import LISTED
 from stages.report.hosts import processor
 from stages.report.table import NONE, Cell, Table, measured, word
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from stages.accuracy import LISTED
+from stages.predictions import LISTED
 
 if TYPE_CHECKING:
     from pathlib import Path
