@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-LAYOUT = "expected <split>/<class>/*.png with the splits 'train' and 'test', or a zip file of it"
+LAYOUT = "expected <split>/<class>/*.png (or .jpg, .jpeg), splits 'train' and 'test' (or 'val'), or a zip file of it"
 DEPTH = 2  # folders below the data folder: splits, classes
 BLOCK = 1 << 20
+WAITING = 10_000  # files that wait for a thread at a time: each takes 1.7 kB of memory
 GIVE = f"give a folder or zip file: {LAYOUT}"
 
 
@@ -151,7 +152,11 @@ def _read_all(home: Path, files: list[FileState], digests: dict[str, str], progr
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
-            fresh = pool.map(lambda file: _read(home / file.path), files)
+            fresh = (
+                value
+                for first in range(0, len(files), WAITING)
+                for value in pool.map(lambda file: _read(home / file.path), files[first : first + WAITING])
+            )
             for done, (file, value) in enumerate(zip(files, fresh, strict=True), start=1):
                 digests[file.path] = value
                 if progress is not None:

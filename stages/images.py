@@ -1,8 +1,9 @@
 """The one road from image files to networks: every stage that looks at an image takes it from here.
 
-An image is an 8-bit RGB PNG, decoded and checked with Pillow and, where its size differs, resized (bilinear) as
-uint8. Float networks get value/255, uint8 networks the bytes themselves. Nothing here needs TensorFlow, and nothing
-skips a bad image: whatever is wrong with one is an `InputError` that names the file.
+An image is an 8-bit RGB PNG, decoded and checked with Pillow and, where its size differs, resized (bilinear) as uint8,
+or a photograph (stages/photographs.py), of which the central square is taken. Float networks get value/255, uint8
+networks the bytes themselves. Nothing here needs TensorFlow, and nothing skips a bad image: whatever is wrong with one
+is an `InputError` that names the file.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from stages import photographs
 from stages.contract import InputError, Step
+from stages.photographs import is_photograph
 
 HEADER = ["split", "class", "label", "path", "sha256"]
 MAX_BYTES = 2**27  # of a file; more than uncompressed pixels of the largest image take
@@ -83,13 +86,14 @@ class ImageSet:
         """Decode one image to `size` x `size` x 3 bytes.
 
         Raises:
-            InputError: the file is missing, truncated, not an 8-bit RGB PNG, or larger than `MAX_PIXELS`.
+            InputError: the file is missing, truncated, neither an 8-bit RGB PNG nor a photograph, or larger than
+            `MAX_PIXELS`.
         """
         place = (self.root / row.path).resolve()
         if self.root not in place.parents:
             raise _bad_image(row.path, "it lies outside the data set's folder")
         try:
-            return _decode(place, size, row.sha256)
+            return _decode(place, row, size)
         except FileNotFoundError:
             raise _bad_image(row.path, "the file is missing") from None
         except BROKEN as error:
@@ -148,18 +152,22 @@ def _largest_remainders(sizes: Dict[int, int], count: int) -> Dict[int, int]:
     return given
 
 
-def _decode(place: Path, size: int, sha256: str) -> Pixels:
+def _decode(place: Path, row: Row, size: int) -> Pixels:
     with place.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
+    pixels = photographs.decode(content, size) if is_photograph(row.path) else _decode_png(content, size)
+    if hashlib.sha256(content).hexdigest() != row.sha256:
+        raise ValueError("it changed since the data set was looked at")
+    return pixels
+
+
+def _decode_png(content: bytes, size: int) -> Pixels:
     _check_header(content[:26])
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
         image.load()
         if image.size != (size, size):
             image = image.resize((size, size), Image.Resampling.BILINEAR)  # noqa: PLW2901
-        pixels = np.asarray(image, dtype=np.uint8)
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError("it changed since the data set was looked at")
-    return pixels
+        return np.asarray(image, dtype=np.uint8)
 
 
 def _check_header(header: bytes) -> None:
@@ -206,24 +214,25 @@ def _check_classes(path: Path, classes: Any) -> None:
 
 def _read_rows(path: Path, classes: Sequence[str]) -> Dict[str, Tuple[Row, ...]]:
     splits: Dict[str, List[Row]] = {}
+    labels = {name: str(label) for label, name in enumerate(classes)}
     try:
         with path.open(encoding="utf-8", newline="") as file:
             lines = csv.reader(file)
             if next(lines, None) != HEADER:
                 raise _malformed(path, "the header must be %s" % ",".join(HEADER))
             for line in lines:
-                split, row = _parse(path, line, classes)
+                split, row = _parse(path, line, labels)
                 splits.setdefault(split, []).append(row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _malformed(path, str(error)) from error
     return {split: tuple(rows) for split, rows in splits.items()}
 
 
-def _parse(path: Path, line: Sequence[str], classes: Sequence[str]) -> Tuple[str, Row]:
+def _parse(path: Path, line: Sequence[str], labels: Mapping[str, str]) -> Tuple[str, Row]:
     if len(line) != len(HEADER):
         raise _malformed(path, "%d columns expected in %r" % (len(HEADER), line))
     split, name, label, place, digest = line
-    if name not in classes or label != str(classes.index(name)):
+    if label != labels.get(name):
         raise _malformed(path, "class '%s' with label '%s' is not in dataset.json" % (name, label))
     parts = PurePosixPath(place)
     if not place or parts.is_absolute() or ".." in parts.parts or "\0" in place or "\\" in place:

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, Dict, Mapping
 
 from stages.contract import InputError
 from stages.models import build, load_models
+from stages.preparation import with_preparation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stages.models import Model
+
 SCHEMA = "coralline.model"
 VERSION = 1
+UNIT = "unit"  # what a network gets are values from 0 to 1, and nothing changes them before its first layer
 NEEDED = {"model": str, "input_size": int, "classes": list, "batchnorm_momentum": float, "validation_images": list}
 
 
@@ -50,8 +54,19 @@ def build_from(description: Mapping[str, Any]) -> Any:
             "%s cannot be built for an input of %d px: %s" % (name, size, error),
             "set a larger train.input_size",
         ) from error
+    if description.get("input_values", UNIT) != UNIT:
+        model = _prepared(model, known[name])
     set_batchnorm_momentum(model, description["batchnorm_momentum"])
     return model
+
+
+def _prepared(model: Any, told: Model) -> Any:
+    if told.prepared is None:
+        raise InputError(
+            "keras.applications has no weights of %s, so nothing is known of how it would prepare images" % told.name,
+            "leave train.input_values at '%s'" % UNIT,
+        )
+    return with_preparation(model, told.prepared)
 
 
 def set_batchnorm_momentum(model: Any, momentum: float) -> None:

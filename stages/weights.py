@@ -12,12 +12,13 @@ import re
 import zipfile
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import h5py
 import numpy as np
 
 from stages.contract import InputError
+from stages.preparation import NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,9 @@ class Stored(NamedTuple):
     arrays: List[Any]
 
 
+Match = Callable[[Any, List[Any]], Tuple[List[Any], List[Stored]]]
+
+
 class WrongWeightsError(InputError):
     """The file does not hold weights of the network that was asked for."""
 
@@ -56,16 +60,50 @@ def load_weights(model: Any, path: Path, what: str) -> None:
     Raises:
         WrongWeightsError: unreadable, not finite, or of another network: then the first layer that differs is named.
     """
-    layers = [layer for layer in model.layers if layer.weights]
+    _load(model, path, what, lambda file, layers: (layers, _stored_layers(file, layers)))
+
+
+def start_from(model: Any, path: Path, what: str) -> bool:
+    """Set the weights of `model` from a file of the same network, perhaps of other classes; say whether all were set.
+
+    What may be missing in the file keeps its values: the layer that prepares images, and the last layer where the
+    file has none or one of other classes.
+
+    Raises:
+        WrongWeightsError: as `load_weights`.
+    """
+    return _weighted(model)[-1] in _load(model, path, what, _shared)
+
+
+def _load(model: Any, path: Path, what: str, match: Match) -> List[Any]:
+    """Set the layers that `match` pairs with those of the file, all or none; return them."""
     try:
         with _open(path, model, what) as file:
-            stored = _stored_layers(file, layers)
+            layers, stored = match(file, _weighted(model))
             _compare(layers, stored, what)
             values = [[_read(array, what) for array in one.arrays] for one in stored]
     except BROKEN_HDF5 as error:
         raise WrongWeightsError(what, "damaged or not a Keras file (%s)" % error) from error
     for layer, arrays in zip(layers, values):
         layer.set_weights(arrays)
+    return layers
+
+
+def _weighted(model: Any) -> List[Any]:
+    return [layer for layer in model.layers if layer.weights]
+
+
+def _shared(file: Any, layers: List[Any]) -> Tuple[List[Any], List[Stored]]:
+    """Pair the layers with those of a file that may lack the first or have another last one."""
+    body = [layer for layer in layers if layer.name != NAME]
+    stored = _stored_layers(file, body)
+    if len(stored) > len(body):
+        return layers, stored
+    kernel = tuple(body[-1].weights[0].shape)
+    kernels = [tuple(array.shape) for one in stored[len(body) - 1 :] for array in one.arrays[:1]]
+    if kernels != [kernel] and all(shape[:-1] == kernel[:-1] for shape in kernels):
+        return body[:-1], stored[: len(body) - 1]
+    return body, stored
 
 
 @contextmanager

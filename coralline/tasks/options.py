@@ -19,7 +19,7 @@ REQUEST: dict[str, tuple[Any, str]] = {
     "profile": ("quick", "quick, bench, paper, or the path of a .toml file"),
     "data": (
         None,
-        "folder or zip of images, <split>/<class>/*.png, or a simulated source by its name, instead of the model's own",
+        "folder or zip of images, <split>/<class>/*.png or .jpg, or a simulated source by name, not the model's own",
     ),
     "init": (None, "start training from these weights (.h5, .keras, .weights.h5)"),
     "meter": (None, "a power meter's log of the run (CSV: time_s,power_w), for energy"),

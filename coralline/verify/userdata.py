@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST_NAMED = 3
 INDEX = "images.csv"
+IMAGES = (".png", ".jpg", ".jpeg")
 
 
 def changed(subject: Subject, externals: Mapping[str, Path], digest: Callable[[str], str]) -> dict[str, str]:
@@ -57,7 +58,7 @@ def _files(dataset: Artifact, place: Path) -> Iterator[str]:
             yield f"{path} is gone"
         elif not file.resolve().is_relative_to(place.resolve()) or _sha256(file) != sha256:
             yield f"{path} changed"
-    for file in sorted(place.glob("*/*/*.png")):
+    for file in sorted(one for one in place.glob("*/*/*") if one.suffix.lower() in IMAGES):
         if (path := file.relative_to(place).as_posix()) not in known and not path.startswith("."):
             yield f"{path} is new"
 

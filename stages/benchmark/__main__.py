@@ -12,12 +12,15 @@ from stages.benchmark import guard, trouble
 from stages.benchmark.predict import predict
 from stages.benchmark.timing import time_image
 from stages.contract import InputError, Step, run, write_json
+from stages.images import quoted
 from stages.tasks import task_of
 
 if TYPE_CHECKING:
     from stages.benchmark.runtime import Runtime
     from stages.images import Pixels
     from stages.tasks import Task
+
+NAMED = 12  # classes in a message
 
 
 def main(step: Step) -> None:
@@ -96,7 +99,7 @@ def check_classes(runtime: Runtime, task: Task) -> None:
     if runtime.classes != list(task.classes):
         raise InputError(
             "the network knows the classes %s, the data set has %s"
-            % (", ".join(runtime.classes), ", ".join(task.classes)),
+            % (quoted(runtime.classes, NAMED), quoted(task.classes, NAMED)),
             "train on this data set",
         )
 

@@ -1,7 +1,7 @@
 """Unpacks the images of zip files and nothing else: no file leaves the target folder, nothing grows without bound.
 
-Only `<split>/<class>/*.png` is written, also below one folder on top; in `train.zip` beside `test.zip` the split may
-be the name of the file.
+Only `<split>/<class>/*.png` (or `.jpg`, `.jpeg`) is written, also below one folder on top; in `train.zip` beside
+`test.zip` the split may be the name of the file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
 from stages.contract import InputError
-from stages.dataset.layout import ENDING, SPLITS, printable, quoted
+from stages.dataset.layout import ENDINGS, SPLITS, printable, quoted
 from stages.dataset.png import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stages.dataset.index import Progress
 
 MAX_MEMBERS = 5_000_000
-MAX_RATIO = 200  # of PNG files, which are compressed already, a zip file holds about 1:1
+MAX_RATIO = 200  # of PNG and JPEG files, which are compressed already, a zip file holds about 1:1
 MAX_TOTAL_BYTES = 2**40
 LONGEST_NAME = 255
 GIBIBYTE = 2**30
@@ -85,7 +85,7 @@ def _look(path: Path) -> Contents:
         if info.is_dir() or any(part.startswith(".") or part == "__MACOSX" for part in parts):
             continue
         place = _place(parts, path.stem)
-        if place is not None and place[-1].lower().endswith(ENDING):
+        if place is not None and place[-1].lower().endswith(ENDINGS):
             _check_member(path, info)
             contents.images.append((info, place))
         elif place is not None or set(parts) & set(SPLITS):  # a file beside the splits is usual

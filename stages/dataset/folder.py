@@ -1,7 +1,7 @@
 """Makes a data set of images that the user has: every image is decoded and checked, none is changed.
 
-A folder `<split>/<class>/*.png` is only indexed; zip files are unpacked into the artifact. Class names are the sorted
-names of the class folders.
+A folder `<split>/<class>/*.png` (or `.jpg`, `.jpeg`: photographs) is only indexed; zip files are unpacked into the
+artifact. Class names are the sorted names of the class folders.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from stages import photographs
 from stages.contract import InputError, Step, number
 from stages.dataset import archive, duplicates, index, layout, occupancy, png
 from stages.dataset.index import Entry, Place
 from stages.dataset.layout import quoted
+from stages.photographs import is_photograph
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,7 @@ Bad = List[Dict[str, str]]
 CHANNELS = ("red", "green", "blue")
 NAMED = 20  # bad images named in the message; all are in dataset.json when they are skipped
 REPORT_EVERY = 100
+WAITING = 10_000  # images that wait for a thread at a time: each takes 1.7 kB, so all of ImageNet's would take 2 GB
 
 
 class Look(NamedTuple):
@@ -54,11 +57,14 @@ def make(step: Step) -> None:
     source = _open(step)
     found = layout.scan(source.root)
     ignored = sorted(source.ignored + found.ignored)
-    layout.check_filled(found.classes, {place[:2] for place in found.places + _as_places(source.bad)}, ignored)
+    there = {(found.split_of(place.split), place.name) for place in _as_places(source.bad)}
+    layout.check_filled(found, there | {place[:2] for place in found.places}, ignored)
     looks = look_at_all(source.root, found.places, step)
     size, entries, bad = judge(looks, source.bad + found.bad)
     refuse_or_skip(step, source, bad, len(looks) + len(source.bad) + len(found.bad))
-    layout.check_filled(found.classes, {entry[:2] for entry in entries}, ignored)
+    layout.check_filled(found, {entry[:2] for entry in entries}, ignored)
+    if found.tested != layout.TEST:
+        step.warning("there is no split '%s': networks are tested on '%s'" % (layout.TEST, found.tested))
     facts = _warn(step, entries, ignored, bad)
     facts["splits"] = index.write(step.out, "folder", found.classes, size, entries, images=source.images, skipped=bad)
     seconds = time.perf_counter() - start
@@ -98,10 +104,11 @@ def look_at_all(root: Path, places: Sequence[Place], step: Step) -> List[Look]:
     """Check every file; Pillow and the digest release the interpreter, so threads use all cores."""
     looks: List[Look] = []
     with ThreadPoolExecutor(max(1, step.threads)) as pool:
-        for look in pool.map(lambda place: _look_at(root, place), places):
-            looks.append(look)
-            if len(looks) % REPORT_EVERY == 0 or len(looks) == len(places):
-                step.progress(len(looks), len(places), "image", "checking")
+        for first in range(0, len(places), WAITING):
+            for look in pool.map(lambda place: _look_at(root, place), places[first : first + WAITING]):
+                looks.append(look)
+                if len(looks) % REPORT_EVERY == 0 or len(looks) == len(places):
+                    step.progress(len(looks), len(places), "image", "checking")
     return looks
 
 
@@ -110,24 +117,40 @@ def _look_at(root: Path, place: Place) -> Look:
     try:
         with (root / place.path).open("rb") as file:
             data = file.read(png.MAX_BYTES + 1)
-        return Look(place, hashlib.sha256(data).hexdigest(), png.size_of(data))
+        size = _size_of_photograph(data) if is_photograph(place.path) else png.size_of(data)
+        return Look(place, hashlib.sha256(data).hexdigest(), size)
     except OSError as error:
         return Look(place, reason="cannot be read: %s" % error.strerror)
     except png.BadImageError as error:
         return Look(place, reason=str(error))
 
 
-def judge(looks: Sequence[Look], bad: Bad) -> Tuple[Tuple[int, int], List[Entry], Bad]:
-    """Return the size that most images have (the larger one of equals), the images of that size, and all bad ones."""
-    sizes = Counter(look.size for look in looks if look.reason is None)
-    if not sizes:
+def _size_of_photograph(data: bytes) -> Tuple[int, int]:
+    if len(data) > png.MAX_BYTES:
+        raise png.BadImageError("larger than %d bytes" % png.MAX_BYTES)
+    try:
+        return photographs.size_of(data)
+    except png.BROKEN as error:
+        raise png.BadImageError("damaged: %s" % (str(error) or type(error).__name__)) from error
+
+
+def judge(looks: Sequence[Look], bad: Bad) -> Tuple[Optional[Tuple[int, int]], List[Entry], Bad]:
+    """Return the size that most images have (the larger one of equals), the images of that size, and all bad ones.
+
+    Photographs may have any size; with one among the images there is none that they share.
+    """
+    usable = [look for look in looks if look.reason is None]
+    sizes = Counter(look.size for look in usable if not is_photograph(look.place.path))
+    if not usable:
         _, reason = min((look.place.path, look.reason) for look in looks) if looks else ("", "there are none")
         raise InputError("none of the %d images can be used: %s" % (len(looks), reason), layout.WANTED)
-    size = max(sizes, key=lambda one: (sizes[one], one))
-    entries = [Entry(*look.place, look.sha256) for look in looks if look.reason is None and look.size == size]
-    reasons = [(look.place.path, look.reason or _wrong_size(look.size, size)) for look in looks if look.size != size]
-    all_bad = [*bad, *({"path": path, "reason": reason} for path, reason in reasons)]
-    return size, entries, sorted(all_bad, key=lambda item: item["path"])
+    size = max(sizes, key=lambda one: (sizes[one], one), default=(0, 0))
+    fitting = [look for look in usable if look.size == size or is_photograph(look.place.path)]
+    others = set(looks).difference(fitting)
+    all_bad = [*bad, *({"path": one.place.path, "reason": one.reason or _wrong_size(one.size, size)} for one in others)]
+    entries = [Entry(*look.place, look.sha256) for look in fitting]
+    shared = None if any(is_photograph(look.place.path) for look in fitting) else size
+    return shared, entries, sorted(all_bad, key=lambda item: item["path"])
 
 
 def _wrong_size(found: Tuple[int, int], most: Tuple[int, int]) -> str:

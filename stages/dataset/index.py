@@ -69,7 +69,7 @@ def write(
     out: Path,
     source: str,
     classes: Sequence[str],
-    size: Tuple[int, int],
+    size: Optional[Tuple[int, int]],
     entries: Sequence[Entry],
     *,
     images: str,
@@ -78,8 +78,9 @@ def write(
 ) -> Dict[str, Dict[str, int]]:
     """Write `dataset.json` and `images.csv` to `out` and return the number of images by split and class.
 
-    `classes` is in the order of the labels, `size` is height and width, `images` says whether the paths are relative to
-    the artifact's `images` or to the user's `data`. `further` is what else `dataset.json` says.
+    `classes` is in the order of the labels, `size` is height and width (None where each image has its own), `images`
+    says whether the paths are relative to the artifact's `images` or to the user's `data`. `further` is what else
+    `dataset.json` says.
     """
     splits = counts(entries, classes)
     document = {
@@ -87,7 +88,7 @@ def write(
         "version": 1,
         "source": source,
         "classes": list(classes),
-        "size": list(size),
+        "size": None if size is None else list(size),
         "splits": splits,
         "images": images,
         "skipped": list(skipped),

@@ -1,35 +1,52 @@
 """Finds the images of a folder `<split>/<class>/*.png` and says what is wrong with its layout; opens no image.
 
+Photographs (`.jpg`, `.jpeg`) count as well. Where there is no `test`, `val` is the test split, as ImageNet has it.
 Hidden files are not looked at. Whatever else is not an image is named in `ignored`, so that nothing is lost silently.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Sequence, Set, Tuple
 
+from stages import photographs
 from stages.contract import InputError
 from stages.dataset.index import Place
 
-NEEDED = ("train", "test")
-SPLITS = (*NEEDED, "val", "calib")
-ENDING = ".png"
+TRAIN, TEST, VALIDATION = "train", "test", "val"
+NEEDED = (TRAIN, TEST)
+SPLITS = (*NEEDED, VALIDATION, "calib")
+ENDINGS = (".png", *photographs.ENDINGS)
 IMAGES, MASKS = "images", "masks"  # folders of data whose truth is in masks
+MASKED = (".png",)  # of such data: a mask belongs to every pixel of its image
 GROUP = "image"  # the one class of such data
 WANTED_MASKED = "expected images/<split>/*.png and masks/<split>/*.png of the same names, splits 'train' and 'test'"
-WANTED = "expected <split>/<class>/*.png with the splits 'train' and 'test' (and 'val', 'calib')"
+WANTED = "expected <split>/<class>/*.png (or .jpg, .jpeg) with the splits 'train' and 'test' or 'val' (and 'calib')"
 
 
 @dataclass
 class Layout:
-    """What lies where: `classes` are sorted, `bad` holds path and reason of images that cannot be read as files."""
+    """What lies where: `classes` are sorted, `bad` holds path and reason of images that cannot be read as files.
+
+    `tested` is the folder of the test split.
+    """
 
     classes: Tuple[str, ...] = ()
     places: List[Place] = field(default_factory=list)
     bad: List[Dict[str, str]] = field(default_factory=list)
     ignored: List[str] = field(default_factory=list)
+    tested: str = TEST
+
+    def split_of(self, folder: str) -> str:
+        """Name the split that a folder is."""
+        return TEST if folder == self.tested else folder
+
+    def folder_of(self, split: str) -> str:
+        """Name the folder of a split."""
+        return self.tested if split == TEST else split
 
 
 def scan(root: Path) -> Layout:
@@ -43,11 +60,13 @@ def scan(root: Path) -> Layout:
     folders = _folders(root, root, layout)
     layout.ignored += sorted(set(folders) - set(SPLITS))
     splits = {split: _folders(root, root / split, layout) for split in SPLITS if split in folders}
-    _check_splits(root, splits, folders)
-    layout.classes = _check_classes(splits)
+    layout.tested = VALIDATION if TEST not in splits and VALIDATION in splits else TEST
+    _check_splits(root, splits, folders, (TRAIN, layout.tested))
+    layout.classes = _check_classes(splits, (TRAIN, layout.tested))
     for split, classes in splits.items():
         for name in classes:
             _files(root, split, name, layout)
+    layout.places = [place._replace(split=layout.split_of(place.split)) for place in layout.places]
     return layout
 
 
@@ -69,9 +88,9 @@ def scan_masked(root: Path) -> Layout:
             layout.ignored.append("%s/%s" % (IMAGES, split))
             continue
         images, masks = Layout(), Layout()
-        _files(root, IMAGES, split, images)
+        _files(root, IMAGES, split, images, MASKED)
         if split in splits[MASKS]:
-            _files(root, MASKS, split, masks)
+            _files(root, MASKS, split, masks, MASKED)
         _match(split, images, masks, layout)
     return layout
 
@@ -91,17 +110,17 @@ def _match(split: str, images: Layout, masks: Layout, layout: Layout) -> None:
     layout.ignored += [*images.ignored, *masks.ignored, *sorted(there - set(wanted))]
 
 
-def check_filled(classes: Sequence[str], filled: Set[Tuple[str, str]], ignored: Sequence[str] = ()) -> None:
+def check_filled(layout: Layout, filled: Set[Tuple[str, str]], ignored: Sequence[str] = ()) -> None:
     """Demand an image of every class in the training and in the test split."""
-    for split in NEEDED:
-        for name in classes:
-            if (split, name) not in filled:
-                others = [path for path in ignored if path.startswith("%s/%s/" % (split, name))]
-                found = " (found %s)" % quoted(others) if others else ""
-                raise InputError(
-                    "class '%s' has no usable PNG image in '%s'%s" % (name, split, found),
-                    "add images to %s/%s, or remove the class from every split" % (split, name),
-                )
+    for split, name in itertools.product(NEEDED, layout.classes):
+        if (split, name) not in filled:
+            folder = layout.folder_of(split)
+            others = [path for path in ignored if path.startswith("%s/%s/" % (folder, name))]
+            found = " (found %s)" % quoted(others) if others else ""
+            raise InputError(
+                "class '%s' has no usable image in '%s'%s" % (name, folder, found),
+                "add images to %s/%s, or remove the class from every split" % (folder, name),
+            )
 
 
 def quoted(names: Sequence[str], most: int = 3) -> str:
@@ -145,11 +164,11 @@ def _folders(root: Path, folder: Path, layout: Layout) -> List[str]:
     return [entry.name for entry in entries if entry.is_dir()]
 
 
-def _files(root: Path, split: str, name: str, layout: Layout) -> None:
+def _files(root: Path, split: str, name: str, layout: Layout, endings: Tuple[str, ...] = ENDINGS) -> None:
     """Sort the files of one class into images, bad images and others."""
     for entry in _entries(root, root / split / name):
         path = _relative(root, entry)
-        if not entry.name.lower().endswith(ENDING) or entry.is_dir():
+        if not entry.name.lower().endswith(endings) or entry.is_dir():
             layout.ignored.append(path)
         elif not entry.is_file():
             layout.bad.append({"path": printable(path), "reason": "not a regular file"})
@@ -169,23 +188,23 @@ def _relative(root: Path, entry: os.DirEntry[str]) -> str:
     return Path(entry.path).relative_to(root).as_posix()
 
 
-def _check_splits(root: Path, splits: Dict[str, List[str]], folders: Sequence[str]) -> None:
+def _check_splits(root: Path, splits: Dict[str, List[str]], folders: Sequence[str], needed: Tuple[str, ...]) -> None:
     """Demand the splits; a folder around the data is a usual slip, so it is looked for."""
-    missing = [split for split in NEEDED if split not in splits]
+    missing = [split for split in needed if split not in splits]
     if not missing:
         return
-    inside = [name for name in folders if all((root / name / split).is_dir() for split in NEEDED)]
+    inside = [name for name in folders if all((root / name / split).is_dir() for split in needed)]
     remedy = "give its folder '%s' as the data" % inside[0] if inside else WANTED
     found = "found %s" % quoted(folders) if folders else "it has no folders"
     raise InputError("the data has no folder %s: %s" % (quoted(missing), found), remedy)
 
 
-def _check_classes(splits: Dict[str, List[str]]) -> Tuple[str, ...]:
+def _check_classes(splits: Dict[str, List[str]], needed: Tuple[str, ...]) -> Tuple[str, ...]:
     """Demand at least two classes, the same in training and test, and none in other splits that training lacks."""
     classes = splits["train"]
     for split, found in splits.items():
         extra, lacking = sorted(set(found) - set(classes)), sorted(set(classes) - set(found))
-        if extra or (lacking and split in NEEDED):
+        if extra or (lacking and split in needed):
             odd, where = (extra, split) if extra else (lacking, "train")
             raise InputError(
                 "class %s is in '%s' but not in '%s'" % (quoted(odd), where, "train" if extra else split),

@@ -42,13 +42,15 @@ def make(step: Step) -> None:
     root = step.inputs["data"]
     found = layout.scan_masked(root)
     size, entries, bad = judge(look_at_all(root, found.places, step), found.bad)
+    if size is None:
+        raise RuntimeError("photographs were taken for images with masks")
     looked = _look_at_all(root, entries, size, step.threads)
     bad = sorted([*bad, *_bad(looked)], key=lambda item: item["path"])
     total = len(found.places) + len(found.bad)
     refuse_or_skip(step, Source(root, "data", bad, found.ignored), bad, total)
     usable = {one.image: one for one in looked if one.reason is None}
     entries = sorted(entry for entry in entries if entry.path in usable)
-    layout.check_filled((GROUP,), {entry[:2] for entry in entries}, found.ignored)
+    layout.check_filled(found, {entry[:2] for entry in entries}, found.ignored)
     _check_sought(entries, usable)
     _warn(step, entries, found.ignored, bad)
     further = {"masks": {"values": VALUES, "sought": VALUES[1], "merged": True}}

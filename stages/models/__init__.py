@@ -10,7 +10,20 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+Colours = Tuple[float, float, float]
+
+
+class Preparation(NamedTuple):
+    """What `keras.applications` makes of values from 0 to 1 for the weights that it has: (x - mean) / deviation."""
+
+    mean: Colours
+    deviation: Colours
+
+
+IMAGENET = Preparation(mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225))  # "torch", EfficientNetV2-B
+CENTRED = Preparation(mean=(0.5, 0.5, 0.5), deviation=(0.5, 0.5, 0.5))  # "tf"
 
 
 @dataclass(frozen=True)
@@ -20,7 +33,8 @@ class Model:
     `input_size` is the edge of its input in pixels, `smallest_input` the least that its layers allow; both are 0 for a
     network that sees no images. None for `recipes` means every one. `network` is what it is made of: stages say which
     kind they take (`Variant.networks`). `task` is what it learns, `source` the data it learns from unless the user
-    names other. A `tiny` one is also written as C source for microcontrollers.
+    names other. A `tiny` one is also written as C source for microcontrollers. `prepared` is None where
+    `keras.applications` has no weights of the network.
     """
 
     name: str
@@ -33,6 +47,7 @@ class Model:
     metrics: Tuple[str, ...] = ("balanced_accuracy", "accuracy", "macro_f1")
     recipes: Optional[Tuple[str, ...]] = None
     tiny: bool = False
+    prepared: Optional[Preparation] = None
 
 
 def load_models() -> Dict[str, Model]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stages.models import Model
+from stages.models import IMAGENET, Model
 
-MODEL = Model(name="densenet169", title="DenseNet169", input_size=224)
+MODEL = Model(name="densenet169", title="DenseNet169", input_size=224, prepared=IMAGENET)
 
 
 def build(size: int, classes: int) -> Any:

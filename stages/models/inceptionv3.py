@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stages.models import Model
+from stages.models import CENTRED, Model
 
-MODEL = Model(name="inceptionv3", title="InceptionV3", input_size=299, smallest_input=75)
+MODEL = Model(name="inceptionv3", title="InceptionV3", input_size=299, smallest_input=75, prepared=CENTRED)
 
 
 def build(size: int, classes: int) -> Any:

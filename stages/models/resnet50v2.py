@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stages.models import Model
+from stages.models import CENTRED, Model
 
-MODEL = Model(name="resnet50v2", title="ResNet50V2", input_size=224)
+MODEL = Model(name="resnet50v2", title="ResNet50V2", input_size=224, prepared=CENTRED)
 
 
 def build(size: int, classes: int) -> Any:

@@ -1,18 +1,19 @@
 """What the benchmark step on the Edge TPU said of each image, read from its `predictions.csv`.
 
 The file holds (value - zero point) * scale in float32, to nine digits: that gives the output's bytes back. Where it
-does not, exactly, the predictions alone count.
+does not, exactly, or holds only the largest of many classes, the predictions alone count.
 """
 
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from stages.contract import InputError
 from stages.parity.compare import Seen
+from stages.predictions import PREDICTED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,15 +32,18 @@ def recorded(path: Path, rows: Sequence[Row], output: Tensor) -> Seen:
     Raises:
         InputError: an image is not among them.
     """
-    lines = _lines(path)
+    is_whole, lines = _lines(path)
     unknown = [row.path for row in rows if row.path not in lines]
     if unknown:
         raise InputError(
             "the predictions of the Edge TPU lack image '%s'" % unknown[0], "measure on the Edge TPU again"
         )
     chosen = [lines[row.path] for row in rows]
+    predicted = np.array([int(words[0]) for words in chosen], np.int64)
+    if not is_whole:
+        return Seen(RUNTIME, predicted, None)
     real = np.array([[float(word) for word in words[1:]] for words in chosen], np.float32)
-    return Seen(RUNTIME, np.array([int(words[0]) for words in chosen], np.int64), values_of(real, output))
+    return Seen(RUNTIME, predicted, values_of(real, output))
 
 
 def values_of(real: NDArray[np.float32], output: Tensor) -> Optional[NDArray[np.int64]]:
@@ -50,9 +54,9 @@ def values_of(real: NDArray[np.float32], output: Tensor) -> Optional[NDArray[np.
     return values if np.array_equal(again, real) else None
 
 
-def _lines(path: Path) -> Dict[str, List[str]]:
-    """Map each image to its predicted class and its probabilities."""
+def _lines(path: Path) -> Tuple[bool, Dict[str, List[str]]]:
+    """Map each image to its predicted class and its probabilities; say first whether these are all."""
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
-        next(reader)
-        return {line[0]: line[2:] for line in reader}
+        is_whole = next(reader)[len(PREDICTED)] == "p0"
+        return is_whole, {line[0]: line[2:] for line in reader}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Iterable
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List
 
+from stages.predictions import LISTED
 from stages.report.hosts import processor
 from stages.report.table import NONE, Cell, Table, measured, word
 
@@ -14,9 +15,11 @@ SHORT = 12  # digits of a digest that are shown; the page has all of them as a t
 
 
 def data(dataset: Artifact) -> Table:
-    """One row for each class: images in each split, and how full they are."""
+    """One row for each class: images in each split, and how full they are; of many classes their sums."""
     told = dataset.read_json("dataset.json")
     splits = sorted(told["splits"], key=lambda split: (split != "train", split))
+    if len(told["classes"]) > LISTED:
+        return _summed(told, splits)
     pixels: Dict[str, Any] = dataset.record.get("facts", {}).get("pixels", {})
     titles = [*splits, "mean non-zero pixels", "from images", "non-zero values, 5 / 50 / 95 %"]
     table = Table("data", "Data", ["class", *titles], words=1)
@@ -24,6 +27,15 @@ def data(dataset: Artifact) -> Table:
         counts = [told["splits"][split][name] for split in splits]
         facts = pixels.get(name, {})
         table.rows.append([word(name), *(Cell(f"{n:,}", n) for n in counts), *_pixels(dataset, name, facts)])
+    return table
+
+
+def _summed(told: Dict[str, Any], splits: List[str]) -> Table:
+    """Give the images of all classes together, and of those that have the fewest and the most."""
+    table = Table("data", "Data", ["class", *splits], words=1)
+    for name, of in (("all %d" % len(told["classes"]), sum), ("the smallest", min), ("the largest", max)):
+        counts = [int(of(told["splits"][split].values())) for split in splits]
+        table.rows.append([word(name), *(Cell(f"{n:,}", n) for n in counts)])
     return table
 
 

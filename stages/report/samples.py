@@ -60,7 +60,7 @@ def draw(
     if not (dataset.folder / "images.csv").is_file():
         return []
     images = ImageSet.read(step)
-    edge = min(LARGEST, max(dataset.read_json("dataset.json")["size"]))
+    edge = min(LARGEST, max(dataset.read_json("dataset.json")["size"] or [LARGEST]))  # photographs have no one size
     rows = images.rows("test")
     drawn = []
     for label, name in enumerate(images.classes[:MOST_CLASSES]):

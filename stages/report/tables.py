@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional
 
+from stages.accuracy import AMONG_FIRST, MANY
 from stages.report.evaluated import evaluated, metric, runtime_cell
 from stages.report.gather import KERAS, TFLITE
 from stages.report.hosts import hosts
@@ -81,6 +82,8 @@ def accuracy(gathered: Gathered) -> Table:
     recalls = ["recall_%s" % name for name in classes] if len(classes) <= MOST_RECALLS else []
     metrics = ["balanced_accuracy", "accuracy", "macro_f1", *recalls]
     titles = ["balanced accuracy", "accuracy", "macro F1", *(name.replace("_", " ", 1) for name in recalls)]
+    if len(classes) > MANY:
+        metrics, titles = [*metrics, AMONG_FIRST], [*titles, "top-5 accuracy"]
     table = Table(
         "accuracy", "Accuracy", ["model", "recipe", "runtime", *titles, "images", "agrees with Keras, %"], words=3
     )

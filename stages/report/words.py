@@ -34,6 +34,8 @@ def counts(dataset: Dict[str, Any]) -> str:
     if dataset["size"] is not None:
         height, width = dataset["size"]
         form = ", images of %d x %d pixels with three 8-bit channels" % (width, height)
+    elif dataset.get("images"):
+        form = ", photographs of sizes of their own, of which the central square is used"
     classes = len(dataset["classes"])
     return "%d class%s%s: %s." % (classes, "" if classes == 1 else "es", form, totals)
 

@@ -66,13 +66,14 @@ class Classification:
 
     def evaluate(self, rows: Sequence[Row], outputs: NDArray[np.float32], size: int) -> Accuracy:
         """Give accuracies with their intervals."""
-        from stages.accuracy import evaluate
+        from stages.accuracy import among_first, evaluate
 
         del size
-        return evaluate([row.label for row in rows], outputs.argmax(axis=1).tolist(), self.classes)
+        labels = [row.label for row in rows]
+        return evaluate(labels, outputs.argmax(axis=1).tolist(), self.classes, among_first(outputs, labels))
 
     def write_predictions(self, out: Path, rows: Sequence[Row], outputs: NDArray[np.float32], size: int) -> None:
-        """Write all probabilities."""
+        """Write all probabilities; of many classes the largest."""
         from stages.predictions import write_predictions
 
         del size

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+
+from stages.predictions import LISTED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,20 +15,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DPI = 600
+WIDEST = 4000  # pixels
+AS_LARGE_AS = 8  # the picture of many classes is as large as that of eight; a cell is then a dot
 
 
 def draw_confusion(path: Path, counts: NDArray[np.int64], classes: Sequence[str], title: str) -> None:
-    """Draw counts and their share of the true class, in Blues."""
-    edge = 2.2 + 0.9 * len(classes)
+    """Draw counts and their share of the true class, in Blues; of many classes the shares alone, in one size."""
+    is_listed = len(classes) <= LISTED
+    edge = 2.2 + 0.9 * (len(classes) if is_listed else AS_LARGE_AS)
     figure = Figure(figsize=(edge + 0.8, edge), layout="constrained")
     axes = figure.add_subplot()
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(shown, ax=axes, label="share of the true class", shrink=0.8)
-    ticks = np.arange(len(classes))
-    axes.set_xticks(ticks, classes, rotation=30, ha="right")
-    axes.set_yticks(ticks, classes)
+    if is_listed:
+        ticks = np.arange(len(classes))
+        axes.set_xticks(ticks, classes, rotation=30, ha="right")
+        axes.set_yticks(ticks, classes)
+        _label_cells(axes, counts, shares)
     axes.set(xlabel="predicted class", ylabel="true class", title=title)
+    # the version would be in the bytes
+    figure.savefig(path, dpi=min(DPI, int(WIDEST / (edge + 0.8))), metadata={"Software": None})
+
+
+def _label_cells(axes: Any, counts: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
     for (row, column), share in np.ndenumerate(shares):
         axes.text(
             column,
@@ -37,4 +49,3 @@ def draw_confusion(path: Path, counts: NDArray[np.int64], classes: Sequence[str]
             color="white" if share > 0.5 else "black",
             fontsize=8,
         )
-    figure.savefig(path, dpi=DPI, metadata={"Software": None})  # the version would be in the bytes

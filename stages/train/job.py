@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Dict, List
 
-from stages.contract import Step, number
+from stages.contract import InputError, Step, number
 from stages.models import load_models
 from stages.network import build_from
 from stages.train import outputs, runtime
@@ -14,11 +14,13 @@ from stages.train.fit import Trained, Training
 from stages.train.loggers import Loggers
 from stages.train.scores import answers
 from stages.train.stream import Stream
-from stages.weights import load_weights
+from stages.weights import start_from
 
 if TYPE_CHECKING:
     from stages.train.data import Data
     from stages.train.settings import Settings
+
+INIT = "the weights given with --init"
 
 
 class Job:
@@ -55,9 +57,16 @@ class Job:
 
     def _make_model(self) -> Any:
         model = build_from(outputs.describe(self._settings, self._data.task.classes))
-        if "init" in self._step.inputs:
-            load_weights(model, self._step.inputs["init"], "the weights given with --init")
+        if "init" in self._step.inputs and not start_from(model, self._step.inputs["init"], INIT):
+            self._tell_of_the_head(model)
         return model
+
+    def _tell_of_the_head(self, model: Any) -> None:
+        """Say that the last layer has learnt nothing, which makes no sense where nothing is trained."""
+        what = "%s have no last layer for %d classes" % (INIT, len(self._data.task.classes))
+        if not self._settings.epochs:
+            raise InputError(what, "train it: set train.epochs to 1 or more, or give weights of the same classes")
+        self._step.warning("%s: '%s' starts untrained" % (what, model.layers[-1].name))
 
     def _checkpoints(self) -> Checkpoints:
         if self._step.partial is None:

@@ -30,6 +30,7 @@ def describe(settings: Settings, classes: Sequence[str]) -> Dict[str, Any]:
         "input_size": settings.input_size,
         "classes": list(classes),
         "batchnorm_momentum": settings.batchnorm_momentum,
+        "input_values": settings.input_values,
     }
 
 

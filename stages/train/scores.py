@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Dict, Tuple
 import numpy as np
 from sklearn.metrics import classification_report, confusion_matrix, f1_score
 
+from stages.accuracy import AMONG_FIRST, among_first, describe_confusion
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -38,13 +40,15 @@ class Scores:
         counts = self.confusion
         recalls = counts.diagonal() / counts.sum(axis=1)
         indices = np.arange(len(self.classes))
+        first = among_first(self.outputs, self.labels)
         return {
             "images": len(self.labels),
             "classes": list(self.classes),
-            "confusion_matrix": counts.tolist(),
+            **describe_confusion(counts, self.classes),
             "balanced_accuracy": float(recalls.mean()),
             "accuracy": float(counts.trace() / counts.sum()),
             "macro_f1": float(f1_score(self.labels, self.predicted, labels=indices, average="macro", zero_division=0)),
+            **({} if first is None else {AMONG_FIRST: float(first.mean())}),
             "recall": {name: float(recall) for name, recall in zip(self.classes, recalls)},
         }
 

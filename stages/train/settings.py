@@ -32,6 +32,7 @@ class Settings(Limits):
     validation_share: float
     input_size: int
     batchnorm_momentum: float
+    input_values: str
     device: str
     tensorboard: bool
     wandb: str

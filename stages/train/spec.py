@@ -64,6 +64,13 @@ SPEC = Spec(
             minimum=0.0,
             maximum=0.9999,
         ),
+        Parameter(
+            "input_values",
+            "choice",
+            "unit",
+            "what the first layer gets: values from 0 to 1, or what keras.applications makes of them",
+            choices=("unit", "keras"),
+        ),
         Parameter("device", "choice", "cpu", "where to train (--gpus chooses gpu)", choices=("cpu", "gpu")),
         Parameter("tensorboard", "bool", False, "also write TensorBoard logs"),
         Parameter(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SOURCE = Source(
     name="folder",
-    summary="a folder or zip file of images, <split>/<class>/*.png, or a folder of images and masks (--data FOLDER)",
+    summary="a folder or zip file of images, <split>/<class>/*.png or .jpg, or images and masks (--data FOLDER)",
     tasks=("classification", "segmentation"),
     parameters=(
         Parameter(

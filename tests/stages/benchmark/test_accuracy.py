@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score, top_k_accuracy_score
 
 from stages import accuracy
-from stages.accuracy import evaluate
+from stages.accuracy import AMONG_FIRST, among_first, evaluate
+from stages.images import Row
+from stages.predictions import write_predictions
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CLASSES = ("a", "b", "c")
+MANY = tuple(f"n{number:08}" for number in range(1000))
 
 
 @settings(max_examples=30, deadline=None)
@@ -61,3 +70,61 @@ def test_the_document_names_scores_as_the_train_stage_does() -> None:
     document = evaluate([0, 1, 2, 2], [0, 1, 2, 1], CLASSES).document()
     assert document.keys() >= {"images", "classes", "confusion_matrix", "balanced_accuracy", "accuracy", "macro_f1"}
     assert document["recall"] == {"a": 1.0, "b": 1.0, "c": 0.5}
+
+
+def guesses(images: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and probabilities of a network that knows a little."""
+    rng = np.random.default_rng(1)
+    labels, outputs = rng.integers(0, classes, images), rng.random((images, classes), np.float32)
+    outputs[np.arange(images), labels] += 0.4
+    return labels, outputs / outputs.sum(axis=1, keepdims=True)
+
+
+def test_the_first_five_are_those_of_scikit_learn() -> None:
+    labels, outputs = guesses(300, 40)
+    first = among_first(outputs, labels)
+    assert first is not None
+    assert first.mean() == pytest.approx(top_k_accuracy_score(labels, outputs, k=5, labels=range(40)))
+    found = evaluate(labels.tolist(), outputs.argmax(axis=1).tolist(), MANY[:40], first)
+    share, (low, high) = found.values[AMONG_FIRST], found.intervals[AMONG_FIRST]
+    half = 1.96 * np.sqrt(share * (1 - share) / 300)
+    assert (low, high) == (pytest.approx(share - half, abs=0.006), pytest.approx(share + half, abs=0.006))
+
+
+def test_classes_that_are_equally_likely_are_not_all_among_the_first() -> None:
+    outputs = np.zeros((12, 12), np.float32)
+    outputs[:, 0] = 1.0  # as an 8-bit softmax answers that is sure
+    assert among_first(outputs, range(12)).tolist() == [True] * 5 + [False] * 7  # type: ignore[union-attr]
+
+
+def test_few_classes_have_no_first_five() -> None:
+    assert among_first(np.ones((2, 10), np.float32), [0, 1]) is None
+    assert AMONG_FIRST not in evaluate([0, 1, 2, 2], [0, 1, 2, 1], CLASSES).values
+
+
+def test_of_a_thousand_classes_the_sums_are_numbers_and_the_commonest_confusions_are_told() -> None:
+    labels = [*range(1000)] * 2
+    predicted = [*range(1000), *([7] * 3), *range(3, 1000)]
+    predicted[1500] = predicted[500] = 9
+    found = evaluate(labels, predicted, MANY)
+    assert [one["metric"] for one in found.numbers()] == ["balanced_accuracy", "accuracy", "macro_f1"]
+    document = found.document()
+    assert "confusion_matrix" not in document
+    assert document["confused"][0] == {"truth": MANY[500], "predicted": MANY[9], "images": 2}
+    assert {one["images"] for one in document["confused"][1:]} == {1}
+    assert len(document["confused"]) == 4
+    assert document["recall"][MANY[500]] == 0.0
+    assert document["recall"][MANY[7]] == 1.0
+
+
+def test_of_many_classes_the_five_largest_are_written(tmp_path: Path) -> None:
+    labels, outputs = guesses(3, 40)
+    rows = [Row(f"{place}.JPEG", int(label), "") for place, label in enumerate(labels)]
+    write_predictions(tmp_path / "p.csv", rows, outputs)
+    with (tmp_path / "p.csv").open() as file:
+        header, *lines = csv.reader(file)
+    assert header == ["path", "label", "predicted", *(f"{kind}{place}" for place in range(5) for kind in "cp")]
+    for line, values in zip(lines, outputs, strict=True):
+        assert [int(word) for word in line[3::2]] == np.argsort(-values)[:5].tolist()
+        assert np.array_equal(np.float32(line[4::2]), np.sort(values)[:-6:-1])
+        assert line[2] == line[3]

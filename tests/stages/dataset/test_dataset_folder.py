@@ -154,7 +154,7 @@ def test_bad_images_are_left_out_and_counted_when_asked(tmp_path: Path, tree: Tr
 def test_a_class_that_loses_all_its_images_stops_the_run(tmp_path: Path, tree: Tree) -> None:
     tree.update({f"test/a/{number}.png": b"bad" for number in range(3)})
     error = fails(tmp_path, plant(tmp_path / "data", tree), on_bad_image="skip")
-    assert error.message == "class 'a' has no usable PNG image in 'test'"
+    assert error.message == "class 'a' has no usable image in 'test'"
 
 
 def test_a_set_without_any_good_image_is_named_as_such(tmp_path: Path, tree: Tree) -> None:
@@ -172,7 +172,7 @@ def test_a_set_without_any_good_image_is_named_as_such(tmp_path: Path, tree: Tre
         ("train/b/", {}, "class 'b' is in 'test' but not in 'train'"),
         ("t", {"train/a/1.png": b"", "test/a/1.png": b""}, "fewer than two classes: found 'a'"),
         ("", {"val/c/1.png": b""}, "class 'c' is in 'val' but not in 'train'"),
-        ("train/a/", {"train/a/1.jpg": b""}, "class 'a' has no usable PNG image in 'train' (found 'train/a/1.jpg')"),
+        ("train/a/", {"train/a/1.gif": b""}, "class 'a' has no usable image in 'train' (found 'train/a/1.gif')"),
     ],
 )
 def test_a_wrong_layout_is_named(tmp_path: Path, tree: Tree, remove: str, add: Tree, message: str) -> None:
@@ -190,7 +190,7 @@ def test_an_empty_class_folder_is_named(tmp_path: Path, tree: Tree) -> None:
     data = plant(tmp_path / "data", tree)
     (data / "train" / "c").mkdir()
     (data / "test" / "c").mkdir()
-    assert fails(tmp_path, data).message == "class 'c' has no usable PNG image in 'train'"
+    assert fails(tmp_path, data).message == "class 'c' has no usable image in 'train'"
 
 
 def test_validation_and_calibration_splits_are_indexed_too(tmp_path: Path, tree: Tree) -> None:
@@ -201,13 +201,13 @@ def test_validation_and_calibration_splits_are_indexed_too(tmp_path: Path, tree:
 
 
 def test_what_is_no_image_is_ignored_aloud_and_what_is_hidden_silently(tmp_path: Path, tree: Tree) -> None:
-    extra = ["README.md", "metadata.csv", "train/list.txt", "train/a/x.jpg", "train/a/deep/y.png", "other/a/z.png"]
+    extra = ["README.md", "metadata.csv", "train/list.txt", "train/a/x.gif", "train/a/deep/y.png", "other/a/z.png"]
     hidden = [".git/a/b", "train/.DS_Store", "train/a/._0.png", "train/.cache/x.png"]
     data = plant(tmp_path / "data", {**tree, **dict.fromkeys(extra + hidden, b"")})
     step = make(tmp_path, data)
     assert [row["path"] for row in rows(step)] == sorted(tree)
     assert warnings(step) == [
-        "ignored, because they are no images of a class (4): 'other', 'train/a/deep', 'train/a/x.jpg' and 1 more"
+        "ignored, because they are no images of a class (4): 'other', 'train/a/deep', 'train/a/x.gif' and 1 more"
     ]
 
 

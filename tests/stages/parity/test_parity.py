@@ -130,6 +130,16 @@ def test_probabilities_that_are_no_bytes_of_the_file_leave_the_predictions(tmp_p
     assert [entry["outputs"] for entry in told["disagreements"]] == [[None, [3, 2, 1]]]
 
 
+def test_of_many_classes_the_predictions_alone_are_recorded(tmp_path: Path) -> None:
+    rows = [Row(f"test/nc/{n}.JPEG", 2, "") for n in range(3)]
+    real = np.zeros((3, 40), np.float32)
+    real[:, 7] = 0.25  # whole numbers of 1/256, as the classes beside them are
+    write_predictions(tmp_path / "predictions.csv", rows, real)
+    seen = recorded(tmp_path / "predictions.csv", rows, Tensor("out", "uint8", (1, 40), (), (1 / 256,), (0,)))
+    assert seen.values is None
+    assert seen.predictions.tolist() == [7, 7, 7]
+
+
 def test_a_prediction_that_is_missing_is_the_users_error(tmp_path: Path) -> None:
     rows = [Row("test/nc/0.png", 2, ""), Row("test/nc/1.png", 2, "")]
     write_predictions(tmp_path / "predictions.csv", rows[:1], np.array([[0.25, 0.5]], np.float32))

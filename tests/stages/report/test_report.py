@@ -9,10 +9,12 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from htmlpage import Page
 from synthetic_run import HOST, NO_COMPILER, SIZES, SPEEDS, Run
 
+from stages.accuracy import evaluate
 from stages.contract import InputError
 from stages.drawing import FONT
 from stages.report import __main__ as stage
@@ -396,6 +398,33 @@ def test_many_classes_stay_readable(tmp_path: Path) -> None:
     step = made(run, tmp_path / "out")
     assert not re.search("recall class_00", text(step, "report.md").split("## All numbers", maxsplit=1)[0])
     assert len(list((step.out / "figures").glob("sample-*-0-channel.png"))) == 12
+
+
+def test_hundreds_of_classes_make_no_hundreds_of_rows(tmp_path: Path) -> None:
+    run = Run(tmp_path, classes=tuple(f"n{number:08}" for number in range(300)), size=8, tests=1)
+    run.dataset("folder")
+    run.edit("dataset", numbers=[], facts={})
+    labels, first = list(range(300)), np.arange(300) % 5 > 0
+    found = evaluate(labels, [0] * 150 + labels[150:], run.classes, first)
+    measured = run.benchmark("efficientnetv2b0", "float32-keras", "keras-cpu")
+    (measured / "accuracy.json").write_text(json.dumps(found.document()))
+    run.edit("benchmark.efficientnetv2b0.float32-keras.keras-cpu", numbers=found.numbers())
+    step = made(run, tmp_path / "out")
+    page = text(step, "report.md")
+    assert len(page.splitlines()) < 150
+    assert re.search(r"all 300 +\| +600 \| +300 \|", page)
+    assert re.search(r"top-5 accuracy.*\n.*\n.*0\.800 \\\[0\.75\d, 0\.84\d\\\]", page)  # binomial: 0.045 on either side
+    assert len(text(step, "report.html")) < 400_000
+    assert not list((step.out / "figures").glob("confusion*"))
+
+
+def test_photographs_are_said_to_be_of_many_sizes(tmp_path: Path) -> None:
+    run = Run(tmp_path, tests=2)
+    told = json.loads((run.dataset("folder") / "dataset.json").read_text())
+    assert "32 x 32 pixels" in words.counts(told)
+    assert "of which the central square is used" in words.counts({**told, "size": None})
+    (run.root / "dataset" / "dataset.json").write_text(json.dumps({**told, "size": None}))
+    assert (made(run, tmp_path / "out").out / "figures" / "sample-0-0-channel.png").is_file()
 
 
 def test_markdown_tables_have_one_width_and_its_figures_exist(report: Step) -> None:
