@@ -7,7 +7,7 @@ judged and corrected as every int8 file is. Packing comes last: `packed` makes i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Collection, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Collection, Dict, List, Optional
 
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
@@ -81,11 +81,10 @@ def on_steps(content: bytes, bits: int) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def values(content: bytes) -> List[NDArray[np.float64]]:
-    """Give the weights of all that can have few bits as they are in a file, [output, input] each, in graph order."""
+def values(content: bytes, places: Collection[int]) -> Dict[int, NDArray[np.float64]]:
+    """Give the weights of the operators at `places` as they are in a file, [output, input] each."""
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
-    operators = model.subgraphs[0].operators
-    return [_weights(model, operators[place]) for place in narrowable(read_model(content))]
+    return {place: _weights(model, model.subgraphs[0].operators[place]) for place in places}
 
 
 def packed(content: bytes, places: Optional[Collection[int]] = None) -> bytes:

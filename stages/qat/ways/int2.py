@@ -10,10 +10,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Tuple
 
-from stages.convert.narrow import stand_in, values
+from stages.convert.narrow import narrowable, stand_in, values
+from stages.convert.pointwise import pointwise
 from stages.convert.rounding import in_turn
 from stages.convert.tuned import CORRECTING, CORRECTING_PIXELS
 from stages.qat.few_bits import FewBits
+from stages.tflite.model import read_model
 from stages.trained import load_trained
 
 if TYPE_CHECKING:
@@ -38,13 +40,17 @@ class TwoBits(FewBits):
         return network, bool(description.get("rewritten"))
 
     def prepare(self, ranged: Ranged, observed: NDArray[np.uint8]) -> None:
-        """Put the weights on two bits, each layer's on what the ones before it make of some images."""
+        """Put the weights of 1x1 convolutions on two bits, each on what the layers before it make of some images."""
+        able = narrowable(read_model(ranged.content))
+        dense = set(pointwise(read_model(ranged.content))).intersection(able)
         fewest, most = CORRECTING
         count = min(most, max(fewest, CORRECTING_PIXELS // observed.shape[1] ** 2))
-        rounded = stand_in(ranged.content, observed[:count], partial(in_turn, bits=BITS), bits=BITS)
+        rounded = stand_in(ranged.content, observed[:count], partial(in_turn, bits=BITS), dense, BITS)
+        found = values(rounded, dense)
         narrowed = [pair.operator.kernel for pair in self.pairs if pair.operator.step is not None]
-        for kernel, weights in zip(narrowed, values(rounded)):
-            kernel.assign(weights.reshape(kernel.shape))
+        for place, kernel in zip(able, narrowed):  # both in the order of the graph
+            if place in dense:
+                kernel.assign(found[place].reshape(kernel.shape))
         self.find_steps()
         self.give()
 
