@@ -72,7 +72,7 @@ def narrowable(model: Model) -> List[int]:
 def stand_in(
     content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Optional[Collection[int]] = None, bits: int = BITS
 ) -> bytes:
-    """Round the weights of all that can have few bits, or at `places`, each on what is really handed on to it."""
+    """Round the weights of all that run at four bits, or at `places`, each on what is really handed on to it."""
     walk = Walk(content, pixels)
     places = native(read_model(content)) if places is None else places
     for place, operator in enumerate(walk.operators):
