@@ -97,7 +97,7 @@ def judging_rows(source: Source, images: ImageSet) -> List[Row]:
 
 
 def runner(content: bytes) -> Run:
-    """Make what runs a file on one image, by XNNPACK where that can, and on one thread: on small graphs several spin."""
+    """Make what runs a file on one image by XNNPACK where that can; on one thread: on small graphs several spin."""
     return _run(tf.lite.Interpreter(model_content=content, num_threads=1))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from stages.contract import InputError
 from stages.convert.constants import KERNEL, WEIGHTED
-from stages.convert.narrow import least_output_error, native, stand_in
+from stages.convert.narrow import least_output_error, native, packed, stand_in
 from stages.convert.narrowed import Narrowing
 from stages.progress import Progress
 from stages.tflite.model import read_model
@@ -105,7 +105,8 @@ def most_within(count: int, measured: Callable[[int], float], largest: float) ->
 def _by_size(narrowing: Narrowing, source: Source, ranked: Sequence[Choice]) -> int:
     asked = source.step.parameters["compression"]
     wanted = len(narrowing.flatbuffer) / asked * (1 - SHELL)
-    count = fewest_to_size([one.saved for one in ranked], len(narrowing.int8), wanted)
+    size = len(packed(narrowing.int8, ()))  # what is written once is written so with no layer narrowed as well
+    count = fewest_to_size([one.saved for one in ranked], size, wanted)
     if count is None:
         source.step.warning("four bits in all 1x1 convolutions give less than convert.compression = %g" % asked)
     return len(ranked) if count is None else count

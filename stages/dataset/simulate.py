@@ -26,12 +26,12 @@ ABOUT = (
 
 def make(step: Step) -> None:
     """Simulate the events that the parameters ask for."""
-    _make(step, _config(step.parameters, step.parameters["size"]))
+    _make(step, configured(step.parameters, step.parameters["size"]))
 
 
 def make_tracks(step: Step) -> None:
     """Simulate the events with a mask each: what left the charge of every pixel of the collection view."""
-    config = _config(step.parameters, step.parameters["pixels"])
+    config = configured(step.parameters, step.parameters["pixels"])
     _make(step, config, COLLECTION, {"about": ABOUT, "masks": {"values": list(ORIGINS), "sought": "track"}})
 
 
@@ -62,6 +62,15 @@ def share_out(total: int, shares: Sequence[int]) -> List[int]:
     return given
 
 
+def configured(parameters: Dict[str, Any], size: int) -> Config:
+    """Hand the physics parameters to the generator, which knows their limits."""
+    values = {field.name: parameters[field.name] for field in dataclasses.fields(Config) if field.name != "size"}
+    try:
+        return Config(**{**values, "fsi": int(values["fsi"]), "size": size})
+    except GeneratorError as error:
+        raise InputError("dataset: %s" % error, "correct the value; `./run stages` lists the parameters") from error
+
+
 def _events(parameters: Dict[str, Any], split: str) -> Dict[str, int]:
     """How many events of each class a split gets: at least one."""
     name, shares = "dataset.%s_shares" % split, parameters["%s_shares" % split]
@@ -79,15 +88,6 @@ def _events(parameters: Dict[str, Any], split: str) -> Dict[str, int]:
             "raise dataset.%s_events, or make %s more even" % (split, name),
         )
     return given
-
-
-def _config(parameters: Dict[str, Any], size: int) -> Config:
-    """Hand the physics parameters to the generator, which knows their limits."""
-    values = {field.name: parameters[field.name] for field in dataclasses.fields(Config) if field.name != "size"}
-    try:
-        return Config(**{**values, "fsi": int(values["fsi"]), "size": size})
-    except GeneratorError as error:
-        raise InputError("dataset: %s" % error, "correct the value; `./run stages` lists the parameters") from error
 
 
 def _generate(step: Step, wanted: Dict[str, Dict[str, int]], config: Config, masked: Optional[int]) -> float:

@@ -12,6 +12,8 @@ from stages.drawing import COLOURS, STYLE, as_svg
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stages.waveforms import Waveforms
+
 
 def draw_history(path: Path, history: Sequence[Dict[str, float]]) -> None:
     """Share of right answers against evaluations: the sample's best, the validation part's, and its best so far."""
@@ -32,16 +34,16 @@ def draw_history(path: Path, history: Sequence[Dict[str, float]]) -> None:
         _save(figure, path)
 
 
-def draw_delays(path: Path, edges_ns: Sequence[float], found: Sequence[float], size: Sequence[int]) -> None:
-    """Share of double pulses that are found against the delay of the second, with binomial errors."""
-    middles: List[float] = [(low + high) / 2 for low, high in zip(edges_ns, edges_ns[1:])]
+def draw_scan(path: Path, data: Waveforms, edges: Sequence[float], found: Sequence[float], size: Sequence[int]) -> None:
+    """Share of the second class that is found against the scanned quantity, with binomial errors."""
+    middles: List[float] = [(low + high) / 2 for low, high in zip(edges, edges[1:])]
     errors = [(share * (1 - share) / max(1, count)) ** 0.5 for share, count in zip(found, size)]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 3.2), layout="constrained")
         axes = figure.add_subplot()
         axes.errorbar(middles, found, errors, color=COLOURS[0], fmt="o-", linewidth=1.2, markersize=4)
-        axes.set_xlabel("delay of the second pulse, ns")
-        axes.set_ylabel("double pulses found")
+        axes.set_xlabel("%s, %s" % (data.scan.quantity, data.scan.unit))
+        axes.set_ylabel("%s found" % data.classes[1])
         axes.set_ylim(0, 1)
         axes.grid(visible=True)
         _save(figure, path)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stages.lut.network import Network
     from stages.waveforms import Waveforms
 
-BINS = 8  # of the delay of the second pulse
+BINS = 8  # of the scanned quantity
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ def write(out: Path, evolved: Evolved, data: Waveforms) -> None:
     write_json(out / "metrics.json", _metrics(evolved))
     _table(out / "history.csv", HISTORY, ([entry[name] for name in HISTORY] for entry in evolved.state.history))
     lines = zip(
-        range(len(data.test)), data.test.labels.tolist(), evolved.predicted.tolist(), data.test.delay_ps.tolist()
+        range(len(data.test)), data.test.labels.tolist(), evolved.predicted.tolist(), data.test.scanned.tolist()
     )
-    _table(out / "predictions.csv", ("waveform", "label", "predicted", "delay_ps"), lines)
+    _table(out / "predictions.csv", ("waveform", "label", "predicted", "scanned"), lines)
     figures.draw_history(out / "figures" / "history.svg", evolved.state.history)
-    figures.draw_delays(out / "figures" / "delays.svg", *_by_delay(evolved.predicted, data))
+    figures.draw_scan(out / "figures" / "scan.svg", data, *_scanned(evolved.predicted, data))
     _section(evolved, data).write(out)
 
 
@@ -110,27 +110,28 @@ def _other(row: Row) -> Dict[str, Any]:
     return {"name": row.name, "size": row.size, **scores, "interval": list(row.accuracy.intervals["accuracy"])}
 
 
-def _by_delay(predicted: NDArray[np.int64], data: Waveforms) -> Tuple[List[float], List[float], List[int]]:
-    """Share of double pulses that are found, in bins of the delay: edges in ns, shares, counts."""
-    double = data.test.labels == 1
-    delay = data.test.delay_ps[double] / 1000
-    edges = np.linspace(float(delay.min()), float(delay.max()), BINS + 1)
-    place = np.clip(np.searchsorted(edges, delay, side="right") - 1, 0, BINS - 1)
+def _scanned(predicted: NDArray[np.int64], data: Waveforms) -> Tuple[List[float], List[float], List[int]]:
+    """Share of the second class that is found, in bins of the scanned quantity: edges, shares, counts."""
+    sought = data.test.labels == 1
+    values = data.test.scanned[sought] / data.scan.parts
+    edges = np.linspace(float(values.min()), float(values.max()), BINS + 1)
+    place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, BINS - 1)
     size = np.bincount(place, minlength=BINS)
-    right = np.bincount(place, weights=predicted[double] == 1, minlength=BINS)
+    right = np.bincount(place, weights=predicted[sought] == 1, minlength=BINS)
     return edges.tolist(), (right / np.maximum(1, size)).tolist(), size.tolist()
 
 
 def _section(evolved: Evolved, data: Waveforms) -> Section:
     network, settings = evolved.network, evolved.settings
     asked = ", ".join(map(str, settings.layers))
+    kinds, seen = " or ".join(data.classes), (data.classes[1], data.scan.quantity)
     start = "tables trained by gradient" if settings.start == "gradient" else "wires drawn at random"
     return Section(
         title="A network of lookup tables",
         text=[
-            "%d comparators and %d tables of %d inputs in %d layers answer whether a waveform holds one pulse or two;"
+            "%d comparators and %d tables of %d inputs in %d layers answer whether a waveform is %s;"
             " %s tables were asked for, those without a way to the answer are left out."
-            % (network.inputs, sum(network.layers), network.fan_in, len(network.layers), asked),
+            % (network.inputs, sum(network.layers), network.fan_in, len(network.layers), kinds, asked),
             "It was found from %s by a genetic algorithm in %s evaluations. The share right is %.4f on the"
             " validation part, which chose it, and %.4f on the test split, which nothing was chosen on."
             % (start, f"{evolved.state.generation * settings.population:,}", evolved.validation,
@@ -151,7 +152,7 @@ def _section(evolved: Evolved, data: Waveforms) -> Section:
         ],
         figures=[
             SectionFigure("figures/history.svg", "The search: share of right answers against networks evaluated."),
-            SectionFigure("figures/delays.svg", "Double pulses that are found, against the delay of the second."),
+            SectionFigure("figures/scan.svg", "How many %s are found, against the %s." % seen),
         ],
     )  # fmt: skip
 

@@ -61,8 +61,9 @@ def dataset(folder: Path, *, train: int = 512, test: int = 128, samples: int = 1
         labels = (codes >= 2 ** (bits - 1)).sum(axis=1) * 2 >= samples
         arrays[f"{split}_codes"] = codes
         arrays[f"{split}_labels"] = labels.astype(np.uint8)
-        arrays[f"{split}_delay_ps"] = np.where(labels, random.integers(1, 1000, count), 0).astype(np.int32)
+        arrays[f"{split}_scanned"] = np.where(labels, random.integers(1, 1000, count), 0).astype(np.int32)
     write_arrays(folder / NAME, arrays)
-    told = {"arrays": NAME, "classes": ["single", "double"], "samples": samples, "bits": bits}
+    scan = {"quantity": "delay", "unit": "ns", "parts": 1000}
+    told = {"arrays": NAME, "classes": ["single", "double"], "samples": samples, "bits": bits, "scan": scan}
     write_json(folder / "dataset.json", told)
     return folder

@@ -16,7 +16,7 @@ from stages.convert import planned
 from stages.convert.__main__ import conversion
 from stages.convert.calibration import Observer
 from stages.convert.int8 import quantise
-from stages.convert.narrow import narrowable
+from stages.convert.narrow import narrowable, packed
 from stages.convert.network import float_flatbuffer
 from stages.convert.planned import choices, fewest_to_size, most_within, read_table
 from stages.convert.ranges import minimum_maximum
@@ -103,6 +103,15 @@ def test_another_document_is_refused(tmp_path: Path, changed: dict[str, Any]) ->
         place.write_text("{")
     with pytest.raises(InputError, match="sensitivity table"):
         read_table(place)
+
+
+def test_no_layer_is_narrowed_for_a_size_that_the_file_has_without(tmp_path: Path, blobs: Path, files: Any) -> None:
+    made, int8, table = files
+    asked = source(tmp_path / "step", blobs, int8, made)
+    asked.step.inputs["sensitivity"] = written(tmp_path / "table", table)
+    reached = len(float_flatbuffer(made)) / len(packed(int8, ()))
+    asked.step.parameters.update(recipe="mixed", compression=0.998 * reached, largest_loss=0.0)
+    assert planned.convert(asked).quantisation["plan"]["narrowed"] == []
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def made(folder: Path, dataset: Path, **values: Any) -> Path:
 
 
 def contents(out: Path) -> dict[str, bytes]:
-    names = [*(output.path for output in SPEC.outputs), "figures/history.svg", "figures/delays.svg"]
+    names = [*(output.path for output in SPEC.outputs), "figures/history.svg", "figures/scan.svg"]
     return {name: (out / name).read_bytes() for name in names}
 
 
@@ -168,7 +168,7 @@ def test_the_test_split_decides_nothing(whole: tuple[str, Path], dataset: Path, 
     shutil.copytree(dataset, other)
     arrays = dict(np.load(dataset / NAME))
     arrays["test_labels"] = 1 - arrays["test_labels"]
-    arrays["test_delay_ps"] = np.maximum(1, arrays["test_delay_ps"])
+    arrays["test_scanned"] = np.maximum(1, arrays["test_scanned"])
     write_arrays(other / NAME, arrays)
     again = made(tmp_path / "again", other, start=start)
     assert (again / "network.npz").read_bytes() == (out / "network.npz").read_bytes()
