@@ -27,7 +27,13 @@ def write_record(job: Job, numbers: list[dict[str, Any]] | None = None) -> None:
 def declared(job: Job) -> list[Output]:
     """List what the step must leave: its stage's outputs and those of the way in which it runs."""
     spec = catalogue.specs()[job.stage]
-    ways = [one for one in spec.variants if one.when.items() <= job.parameters.items()]
+    recipe = catalogue.recipes().get(str(job.parameters.get("recipe")))
+    ways = [
+        one
+        for one in spec.variants
+        if {**one.when, **one.fixed}.items() <= job.parameters.items()
+        and (recipe is None or one.recipes is None or getattr(recipe, one.recipes))
+    ]
     return list(dict.fromkeys((*spec.outputs, *(output for way in ways for output in way.outputs))))
 
 

@@ -140,9 +140,9 @@ def test_the_interpreter_gets_the_threads_that_the_record_names(tmp_path: Path, 
     asked = []
 
     class Told(Interpreter):  # type: ignore[misc]  # tflite-runtime has no types
-        def __init__(self, path: str, num_threads: int) -> None:
+        def __init__(self, model_path: str, num_threads: int) -> None:
             asked.append(num_threads)
-            super().__init__(path, num_threads=num_threads)
+            super().__init__(model_path, num_threads=num_threads)
 
     step = make_step(tmp_path / "out", converted, blobs, threads=3)
     runtime = open_on_cpu(step, Told, {})
