@@ -51,6 +51,7 @@ class Distilled:
         steps = [pair.operator.step for pair in self.pairs if pair.operator.step is not None]
         self.network = Network(simulation, [variable for pair in self.pairs for variable in pair.learnt] + steps)
         self._prove(simulation, observed[:PROVED])
+        self.prepare(ranged, observed)
         self._teacher, self._lesson = teacher, lesson
         self.described: Dict[str, Any] = {
             "rewritten": rewritten,
@@ -68,6 +69,9 @@ class Distilled:
         """Give the places of the operators whose weights have few bits."""
         del flatbuffer
         return ()
+
+    def prepare(self, ranged: Ranged, observed: NDArray[np.uint8]) -> None:
+        """Change how the training begins: this one begins with the weights as they are."""
 
     def _prove(self, simulation: Simulation, pixels: NDArray[np.uint8]) -> None:
         """Show that what is learnt reaches the right layers: with other weights both still compute the same.

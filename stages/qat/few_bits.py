@@ -32,14 +32,15 @@ class FewBits(Distilled):
                 rounded = on_steps(tf.transpose(kernel, (1, 2, 3, 0)), step, self.bits)
                 kernel.assign(tf.transpose(rounded, (3, 0, 1, 2)))
         super().give()
-        self._find_steps()
+        self.find_steps()
 
     def take(self) -> None:
         """Copy the kept network's weights into the simulation, and find their steps."""
         super().take()
-        self._find_steps()
+        self.find_steps()
 
-    def _find_steps(self) -> None:
+    def find_steps(self) -> None:
+        """Find the steps that the weights are on, or that change them least."""
         for pair in self.pairs:
             if pair.operator.step is not None:
                 pair.operator.step.assign(steps_of(pair.operator.kernel.numpy(), self.bits))

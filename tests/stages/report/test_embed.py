@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -127,6 +128,15 @@ def test_integer_files_become_source_and_all_files_are_measured(tmp_path: Path) 
     section = told(step, "section.json")
     assert [row[0] for row in section["tables"][0]["rows"]] == ["float32", "ptq-int8"]
     assert "4.00" in section["text"][0]
+
+
+def test_a_container_is_no_file_for_a_microcontroller(tmp_path: Path) -> None:
+    step = gathered(tmp_path, ptq_int8=(FILES / "ptq-int8" / "model.tflite").read_bytes())
+    place = tmp_path / "int2"
+    place.mkdir()
+    (place / "model.packed").write_bytes(b"CORALPK1")
+    stage.main(replace(step, inputs={**step.inputs, "int2": place}))
+    assert [one["recipe"] for one in told(step, "memory.json")["files"]] == ["ptq-int8"]
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
