@@ -16,7 +16,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,8 +109,12 @@ def stratified(
     Draws for different purposes with one seed are independent. The draw depends on the paths alone, not on the order
     of `rows`, the NumPy version or the machine.
     """
-    wanted = _allot(rows, share, count)
-    ranked = sorted(rows, key=lambda row: hashlib.sha256(("%s:%d:%s" % (purpose, seed, row.path)).encode()).digest())
+
+    def rank(what: object) -> bytes:
+        return hashlib.sha256(("%s:%d:%s" % (purpose, seed, what)).encode()).digest()
+
+    wanted = _allot(rows, share, count, rank)
+    ranked = sorted(rows, key=lambda row: rank(row.path))
     drawn = []
     for row in ranked:
         if wanted[row.label] > 0:
@@ -130,7 +134,9 @@ def quoted(names: Sequence[str], most: int = 3) -> str:
     return shown if len(names) <= most else "%s and %d more" % (shown, len(names) - most)
 
 
-def _allot(rows: Sequence[Row], share: Optional[float], count: Optional[int]) -> Dict[int, int]:
+def _allot(
+    rows: Sequence[Row], share: Optional[float], count: Optional[int], rank: Callable[[object], bytes]
+) -> Dict[int, int]:
     """How many images each class gives."""
     sizes: Dict[int, int] = {}
     for row in rows:
@@ -139,14 +145,21 @@ def _allot(rows: Sequence[Row], share: Optional[float], count: Optional[int]) ->
         return {label: max(1, round(size * share)) for label, size in sizes.items()}
     if count is None:
         raise TypeError("stratified needs share or count")
-    return _largest_remainders(sizes, min(count, len(rows)))
+    return _largest_remainders(sizes, min(count, len(rows)), rank)
 
 
-def _largest_remainders(sizes: Dict[int, int], count: int) -> Dict[int, int]:
-    """Divide `count` in proportion to `sizes`; what rounding leaves goes to the largest remainders."""
+def _largest_remainders(sizes: Dict[int, int], count: int, rank: Callable[[object], bytes]) -> Dict[int, int]:
+    """Divide `count` in proportion to `sizes`; what rounding leaves goes to the largest remainders.
+
+    Of classes that are alike the first ones get it, but where not every class can have an image they are drawn: the
+    first two hundred of ImageNet's are all animals.
+    """
+    is_drawn = count < len(sizes)
     total = max(1, sum(sizes.values()))
     given = {label: size * count // total for label, size in sizes.items()}
-    by_remainder = sorted(sizes, key=lambda label: (-(sizes[label] * count % total), label))
+    by_remainder = sorted(
+        sizes, key=lambda label: (-(sizes[label] * count % total), rank(label) if is_drawn else b"", label)
+    )
     for label in by_remainder[: count - sum(given.values())]:
         given[label] += 1
     return given

@@ -15,7 +15,7 @@ from stages.preparation import with_preparation
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stages.models import Model
+    from stages.models import Model, Preparation
 
 SCHEMA = "coralline.model"
 VERSION = 1
@@ -47,6 +47,7 @@ def build_from(description: Mapping[str, Any]) -> Any:
     known = load_models()
     if name not in known:
         raise InputError("no such model '%s'" % name, "models: %s" % ", ".join(known))
+    preparation = _preparation(known[name]) if description.get("input_values", UNIT) != UNIT else None
     try:
         model = build(name, size, len(description["classes"]))
     except ValueError as error:  # Keras' own words: "Input size must be at least 75x75; ..."
@@ -54,19 +55,19 @@ def build_from(description: Mapping[str, Any]) -> Any:
             "%s cannot be built for an input of %d px: %s" % (name, size, error),
             "set a larger train.input_size",
         ) from error
-    if description.get("input_values", UNIT) != UNIT:
-        model = _prepared(model, known[name])
+    if preparation is not None:
+        model = with_preparation(model, preparation)
     set_batchnorm_momentum(model, description["batchnorm_momentum"])
     return model
 
 
-def _prepared(model: Any, told: Model) -> Any:
+def _preparation(told: Model) -> Preparation:
     if told.prepared is None:
         raise InputError(
             "keras.applications has no weights of %s, so nothing is known of how it would prepare images" % told.name,
             "leave train.input_values at '%s'" % UNIT,
         )
-    return with_preparation(model, told.prepared)
+    return told.prepared
 
 
 def set_batchnorm_momentum(model: Any, momentum: float) -> None:

@@ -231,6 +231,14 @@ def test_a_count_is_met_in_proportion(rows: list[Row], count: int, seed: int) ->
         assert abs(taken[label] - len(drawn) * size / len(rows)) < 1
 
 
+def test_fewer_images_than_classes_are_not_those_of_the_first_classes() -> None:
+    rows = [Row(f"train/n{label:08}/{index}.JPEG", label, "") for label in range(1000) for index in range(3)]
+    labels = [row.label for row in stratified(rows, "calibration", 1, count=200)]
+    assert len(set(labels)) == 200
+    assert 440 < np.mean(labels) < 560  # sigma is 18: the mean of 200 of 0..999, drawn without repetition
+    assert set(labels) != {row.label for row in stratified(rows, "calibration", 2, count=200)}
+
+
 @given(ROWS, st.integers(0, 2**31 - 1), st.randoms())
 def test_a_draw_depends_on_paths_and_seed_alone(rows: list[Row], seed: int, random: object) -> None:
     shuffled = list(rows)

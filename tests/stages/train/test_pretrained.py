@@ -49,10 +49,11 @@ def test_the_network_answers_as_the_one_that_the_weights_come_from(pretrained: t
     assert start_from(mine, path, "it")
     expected = theirs(PIXELS, training=False).numpy()
     assert np.ptp(expected, axis=0).max() > 1e-3  # an answer that depends on the image
-    np.testing.assert_allclose(mine(PIXELS / 255, training=False).numpy(), expected, atol=1e-5)
+    # units in the last place of float32 through a few hundred layers, as in stages/rewrite.py
+    np.testing.assert_allclose(mine(PIXELS / 255, training=False).numpy(), expected, atol=1e-4)
     plain = ours("efficientnetv2b0", CLASSES, "unit")
     assert start_from(plain, path, "it")
-    assert np.abs(plain(PIXELS / 255, training=False).numpy() - expected).max() > 1e-3
+    assert np.abs(plain(PIXELS / 255, training=False).numpy() - expected).max() > 1e-2
 
 
 def test_the_preparation_is_one_more_layer_that_no_training_changes() -> None:
