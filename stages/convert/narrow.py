@@ -1,8 +1,9 @@
 """Gives convolutions of a full-int8 file weights of four bits: everything between them stays as it is.
 
-Codes of four bits fit into the int8 tensor that was there, with a scale of four bits. Such a stand-in computes bit for
-bit what the packed file computes (tests/stages/benchmark-litert holds that), runs wherever int8 runs, and so can be
-judged and corrected as every int8 file is. Packing comes last: `packed` makes it the file that is deployed.
+Codes of four bits fit into the int8 tensor that was there, with a scale of four bits. Such a stand-in runs wherever int8
+runs, and so can be judged and corrected as every int8 file is. Of 1x1 convolutions it computes bit for bit what the packed
+file computes (tests/stages/benchmark-litert holds that); of larger ones, whose packed weights other kernels unpack, a few
+outputs in a hundred are a step apart. Packing comes last: `packed` makes it the file that is deployed.
 """
 
 from __future__ import annotations
