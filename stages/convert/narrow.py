@@ -1,14 +1,14 @@
 """Gives convolutions of a full-int8 file weights of four bits: everything between them stays as it is.
 
-Codes of four bits fit into the int8 tensor that was there, with a scale of four bits. Such a stand-in runs wherever int8
-runs, and so can be judged and corrected as every int8 file is. Of 1x1 convolutions it computes bit for bit what the packed
-file computes (tests/stages/benchmark-litert holds that); of larger ones, whose packed weights other kernels unpack, a few
-outputs in a hundred are a step apart. Packing comes last: `packed` makes it the file that is deployed.
+Codes of four bits fit into the int8 tensor that was there, with a scale of four bits. Such a stand-in runs wherever
+int8 runs, and so can be judged and corrected as every int8 file is. Of 1x1 convolutions it computes bit for bit what
+the packed file computes (tests/stages/benchmark-litert holds that); of larger ones, whose packed weights other kernels
+unpack, a few outputs in a hundred are a step apart. Packing comes last: `packed` makes the file that is deployed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Collection, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Collection, List, Optional
 
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
@@ -70,15 +70,13 @@ def narrowable(model: Model) -> List[int]:
     ]
 
 
-def stand_in(
-    content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Optional[Collection[int]] = None, bits: int = BITS
-) -> bytes:
+def stand_in(content: bytes, pixels: NDArray[np.uint8], rule: Rule, places: Optional[Collection[int]] = None) -> bytes:
     """Round the weights of all that run at four bits, or at `places`, each on what is really handed on to it."""
     walk = Walk(content, pixels)
     places = native(read_model(content)) if places is None else places
     for place, operator in enumerate(walk.operators):
         if place in places:
-            _round(walk, operator, rule, bits)
+            _round(walk, operator, rule)
         walk.run(operator)
         walk.forget(place)
     return walk.content()
@@ -91,12 +89,6 @@ def on_steps(content: bytes, bits: int) -> bytes:
         operator = model.subgraphs[0].operators[place]
         _put(model, operator, to_nearest(_weights(model, operator), None, bits), bits)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
-
-
-def values(content: bytes, places: Collection[int]) -> Dict[int, NDArray[np.float64]]:
-    """Give the weights of the operators at `places` as they are in a file, [output, input] each."""
-    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
-    return {place: _weights(model, model.subgraphs[0].operators[place]) for place in places}
 
 
 def packed(content: bytes, places: Optional[Collection[int]] = None) -> bytes:
@@ -117,13 +109,13 @@ def _kernel(model: Model, place: int) -> Tensor:
     return model.main.tensors[model.main.operators[place].inputs[KERNEL]]
 
 
-def _round(walk: Walk, operator: Any, rule: Rule, bits: int) -> None:
+def _round(walk: Walk, operator: Any, rule: Rule) -> None:
     """Round the weights of one operator by what it is given."""
     entry = int(operator.inputs[0])
     zero_point = int(walk.graph.tensors[entry].quantization.zeroPoint[0])
     inputs = walk.values[entry].reshape(-1, walk.values[entry].shape[-1])
     inputs = inputs[:: max(1, len(inputs) // MOST_ROWS)].astype(np.float32) - zero_point
-    _put(walk.model, operator, rule(_weights(walk.model, operator), gram(inputs)), bits)
+    _put(walk.model, operator, rule(_weights(walk.model, operator), gram(inputs)), BITS)
 
 
 def _weights(model: Any, operator: Any) -> NDArray[np.float64]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BITS = 8
+FINER = 0.1  # at a rate of 1e-4 a step changes by a thousandth in a batch
 LEAST_LIMIT = 1e-12  # a channel whose weights are all zero has no range
 ACTIVATIONS: Dict[int, Callable[[Any], Any]] = {  # enum ActivationFunctionType
     0: lambda values: values,
@@ -47,6 +48,28 @@ SIMPLE: Dict[str, Any] = {
 SHAPED = ("CONCATENATION", "MEAN", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR")  # their options or shapes matter
 
 
+class LearntStep:
+    """The size of a step for each output channel, which learns in proportion to itself, by its variable `change`.
+
+    Adam moves every variable by about its rate, whatever the gradient is: for a channel of small weights that would be
+    more than all of its step.
+    """
+
+    def __init__(self, found: NDArray[np.float32]) -> None:
+        self._found = tf.Variable(found, trainable=False)
+        self.change = tf.Variable(np.zeros_like(found))
+
+    @property
+    def size(self) -> Any:
+        """Compute the size."""
+        return self._found * tf.exp(self.change / FINER)
+
+    def assign(self, found: NDArray[np.float32]) -> None:
+        """Set the size."""
+        self._found.assign(found)
+        self.change.assign(tf.zeros_like(self.change))
+
+
 @dataclass(frozen=True)
 class Weighted:
     """The variables of one operator, in TFLite's layout; `makes` is the name of its output.
@@ -58,7 +81,7 @@ class Weighted:
     makes: str
     kernel: Any
     bias: Optional[Any]
-    step: Optional[Any] = None
+    step: Optional[LearntStep] = None
 
 
 class Simulation:
@@ -85,7 +108,7 @@ class Simulation:
             if which < len(operator.inputs) and operator.inputs[which] >= 0
         }
         self._bits = bits
-        self._steps = {place: tf.Variable(steps_of(self._own[place, KERNEL].numpy(), bits)) for place in narrow}
+        self._steps = {place: LearntStep(steps_of(self._own[place, KERNEL].numpy(), bits)) for place in narrow}
 
     @property
     def variables(self) -> List[Any]:
@@ -167,7 +190,9 @@ class Simulation:
         elif operator.name == "CONV_2D":
             kernel = tf.transpose(kernel, (1, 2, 3, 0))
             step = self._steps.get(place)
-            rounded = _rounded_kernel(kernel, per_channel=True) if step is None else on_steps(kernel, step, self._bits)
+            rounded = (
+                _rounded_kernel(kernel, per_channel=True) if step is None else on_steps(kernel, step.size, self._bits)
+            )
             made = tf.nn.conv2d(values, rounded, strides, _padding(told), dilations=spread)
         else:
             shape = [*kernel.shape[1:3], -1, told["depth_multiplier"]]

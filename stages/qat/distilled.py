@@ -48,10 +48,9 @@ class Distilled:
         ranged = best_ranges(step, flatbuffer, observed, lesson.divergences)
         simulation = _simulation(flatbuffer, ranged, self.narrow(flatbuffer), self.bits)
         self.pairs = _paired(self.kept, simulation)
-        steps = [pair.operator.step for pair in self.pairs if pair.operator.step is not None]
+        steps = [pair.operator.step.change for pair in self.pairs if pair.operator.step is not None]
         self.network = Network(simulation, [variable for pair in self.pairs for variable in pair.learnt] + steps)
         self._prove(simulation, observed[:PROVED])
-        self.prepare(ranged, observed)
         self._teacher, self._lesson = teacher, lesson
         self.described: Dict[str, Any] = {
             "rewritten": rewritten,
@@ -69,9 +68,6 @@ class Distilled:
         """Give the places of the operators whose weights have few bits."""
         del flatbuffer
         return ()
-
-    def prepare(self, ranged: Ranged, observed: NDArray[np.uint8]) -> None:
-        """Change how the training begins: this one begins with the weights as they are."""
 
     def _prove(self, simulation: Simulation, pixels: NDArray[np.uint8]) -> None:
         """Show that what is learnt reaches the right layers: with other weights both still compute the same.

@@ -29,18 +29,17 @@ class FewBits(Distilled):
         for pair in self.pairs:
             kernel, step = pair.operator.kernel, pair.operator.step
             if step is not None:
-                rounded = on_steps(tf.transpose(kernel, (1, 2, 3, 0)), step, self.bits)
+                rounded = on_steps(tf.transpose(kernel, (1, 2, 3, 0)), step.size, self.bits)
                 kernel.assign(tf.transpose(rounded, (3, 0, 1, 2)))
         super().give()
-        self.find_steps()
+        self._find_steps()
 
     def take(self) -> None:
         """Copy the kept network's weights into the simulation, and find their steps."""
         super().take()
-        self.find_steps()
+        self._find_steps()
 
-    def find_steps(self) -> None:
-        """Find the steps that the weights are on, or that change them least."""
+    def _find_steps(self) -> None:
         for pair in self.pairs:
             if pair.operator.step is not None:
                 pair.operator.step.assign(steps_of(pair.operator.kernel.numpy(), self.bits))

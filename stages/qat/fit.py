@@ -35,8 +35,11 @@ class Training:
         self._look = tf.function(self._look_batch, reduce_retracing=True)
 
     def run(self, validation: Stream, checkpoints: Checkpoints) -> Trained:
-        """Train to the end; on return the network holds the best weights by validation loss."""
+        """Train to the end; on return the network holds the best weights by validation loss, also of the start."""
         state = self._start(checkpoints)
+        if not state.history and state.schedule.best_loss is None:
+            state.schedule.begin(self.validate(validation)["val_loss"])
+            checkpoints.save(self._way.kept, state)
         resumed_at = state.schedule.epoch or None
         progress = Progress(self._step, self._settings, self._batches)
         while not state.schedule.is_over(self._settings):

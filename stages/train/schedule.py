@@ -6,6 +6,7 @@ with `save_best_only`, all on the validation loss; Keras' own keep their state w
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 
@@ -26,6 +27,14 @@ class Schedule:
     stop_wait: int = 0
     plateau_loss: Optional[float] = None
     plateau_wait: int = 0
+
+    def begin(self, loss: float) -> None:
+        """Take the validation loss before the first epoch: what no epoch betters is kept as it was.
+
+        A loss that is no number is none: the ranges of some simulations are not yet set.
+        """
+        if math.isfinite(loss):
+            self.best_loss = loss
 
     def update(self, loss: float, settings: Limits) -> None:
         """Take the validation loss of the next epoch."""

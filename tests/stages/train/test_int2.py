@@ -69,27 +69,9 @@ def narrow(made: FewBits) -> list[Any]:
 
 
 def test_it_begins_where_four_bits_ended(student: way.TwoBits, base: FourBits) -> None:
+    for variable, wanted in zip(student.kept.get_weights(), base.kept.get_weights(), strict=True):
+        np.testing.assert_allclose(variable, wanted, rtol=1e-6)  # BatchNorm was folded again
     assert student.described["rewritten"] is base.described["rewritten"] is True
-    for one, other in zip(student.pairs, base.pairs, strict=True):
-        begun, ended = one.operator.kernel.numpy(), other.operator.kernel.numpy()
-        if one.operator.step is None:
-            np.testing.assert_allclose(begun, ended, rtol=1e-6)  # BatchNorm was folded again
-        else:
-            assert max(len(np.unique(channel)) for channel in begun) <= 4
-            assert np.corrcoef(begun.ravel(), ended.ravel())[0, 1] > 0.8
-
-
-def test_it_begins_nearer_to_its_base_than_by_rounding_to_the_nearest(
-    student: way.TwoBits, base: FourBits, pixels: NDArray[np.uint8]
-) -> None:
-    images = as_floats(pixels)
-    wanted = base.network.predict(images, verbose=0)
-    apart = [np.abs(student.network.predict(images, verbose=0) - wanted).mean()]
-    for one, other in zip(student.pairs, base.pairs, strict=True):
-        one.operator.kernel.assign(other.operator.kernel)
-    student.find_steps()
-    apart.append(np.abs(student.network.predict(images, verbose=0) - wanted).mean())
-    assert apart[0] < apart[1]
 
 
 def test_what_is_trained_is_what_the_container_holds(student: way.TwoBits, pixels: NDArray[np.uint8]) -> None:

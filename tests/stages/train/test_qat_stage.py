@@ -85,9 +85,10 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     killed = step(tmp_path / "killed", trained, wide, begun, recipe=recipe)
     saved = fit.Checkpoints.save
 
-    def save_and_die(*arguments: Any) -> None:
-        saved(*arguments)
-        raise KilledError
+    def save_and_die(checkpoints: Any, model: Any, state: Any) -> None:
+        saved(checkpoints, model, state)
+        if state.schedule.epoch:
+            raise KilledError
 
     with monkeypatch.context() as patched:
         patched.setattr(fit.Checkpoints, "save", save_and_die)
@@ -101,6 +102,20 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     assert record(whole)["facts"]["images"]["train"] == 16
     _check_test(whole)
     CHECKS[recipe](whole, trained)
+
+
+def test_what_no_epoch_betters_is_kept_as_it_began(
+    tmp_path: Path, trained: Path, wide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([0.1, 0.2, 0.3])
+    monkeypatch.setattr(fit.Training, "validate", lambda *_: {"val_loss": next(losses), "val_accuracy": 0.5})
+    made = step(tmp_path / "made", trained, wide, recipe="qat-int8")
+    run(made)
+    found = {one["metric"]: one["value"] for one in record(made)["numbers"]}
+    assert (found["best_epoch"], found["validation_loss"]) == (0, 0.1)
+    pixels = as_floats(np.random.default_rng(1).integers(0, 256, (4, SIZE, SIZE, 3), np.uint8))
+    begun, kept = (load_trained(folder)[0].predict(pixels, verbose=0) for folder in (trained, made.out))
+    np.testing.assert_allclose(kept, begun, atol=1e-5)
 
 
 def _check_test(made: Step) -> None:

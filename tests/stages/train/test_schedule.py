@@ -89,3 +89,15 @@ class Keras:
     @property
     def stopped(self) -> bool:
         return bool(self._model.stop_training)
+
+
+def test_the_start_counts_where_its_loss_is_a_number() -> None:
+    told, schedule, unset = rules(), Schedule(1.0), Schedule(1.0)
+    schedule.begin(0.5)
+    schedule.update(0.6, told)
+    assert (schedule.best_epoch, schedule.best_loss, schedule.epoch) == (0, 0.5, 1)
+    schedule.update(0.4, told)
+    assert (schedule.best_epoch, schedule.best_loss) == (2, 0.4)
+    unset.begin(float("nan"))
+    unset.update(0.6, told)
+    assert (unset.best_epoch, unset.best_loss) == (1, 0.6)
