@@ -170,7 +170,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path, converted: Path) 
 
 def test_a_network_for_other_classes_is_refused(tmp_path: Path, converted: Path) -> None:
     dataset = make_dataset(tmp_path / "data", classes=("cat", "dog", "cow"), train=1, test=1)
-    with pytest.raises(InputError, match="cc_numu, cc_nue, nc, the data set has cat, dog, cow"):
+    with pytest.raises(InputError, match="'cc_numu', 'cc_nue', 'nc', the data set has 'cat', 'dog', 'cow'"):
         main(make_step(tmp_path / "out", converted, dataset))
 
 
