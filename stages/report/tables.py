@@ -112,10 +112,21 @@ def sizes(gathered: Gathered) -> Table:
                     measured(converted, "size_bytes", form, scale) for form, scale in (("{:,.0f}", 1), ("{:,.1f}", KB))
                 ]
                 table.rows.append(
-                    [word(model), word(recipe), word("TFLite"), *size, *_against_float32(gathered, model, recipe)]
+                    [
+                        word(model),
+                        word(recipe),
+                        word(_kind(converted)),
+                        *size,
+                        *_against_float32(gathered, model, recipe),
+                    ]
                 )
             _add_compiled(table, gathered, model, recipe)
     return table
+
+
+def _kind(converted: Artifact) -> str:
+    """Name what kind of file was made."""
+    return "packed container" if (converted.folder / "model.packed").is_file() else "TFLite"
 
 
 def _hosts(gathered: Gathered, places: List[Where]) -> List[Host]:

@@ -142,6 +142,15 @@ def test_a_file_that_nothing_executes_has_a_row_that_says_so(stored: Run) -> Non
     assert not any(cells[1].text == STORED for table in latencies(gathered) for cells in table.rows)
 
 
+def test_a_container_is_not_called_a_tflite_file(stored: Run) -> None:
+    gathered = gather(stored.step(stored.root / "kinds"))
+    found = gathered.find("convert", model=MODEL, recipe=STORED)
+    assert found is not None
+    (found.folder / "model.packed").write_bytes(b"CORALPK1")
+    assert row(tables.sizes(gathered), STORED)["file"].text == "packed container"
+    assert row(tables.sizes(gathered), "float32")["file"].text == "TFLite"
+
+
 def test_a_report_with_such_a_file_is_made(stored: Run) -> None:
     made = stored.step(stored.root / "out")
     stage.main(made)
