@@ -86,7 +86,7 @@ def _description(folder: Path) -> Dict[str, Any]:
     try:
         told: Dict[str, Any] = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
         is_ours = told["arrays"] == NAME and len(told["classes"]) == 2
-        samples, bits, parts = int(told["samples"]), int(told["bits"]), Scan(**told["scan"]).parts
+        samples, bits, parts = int(told["samples"]), int(told["bits"]), int(Scan(**told["scan"]).parts)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError("dataset.json is not that of waveforms: %s" % error, REMEDY) from error
     if not is_ours or not (0 < bits <= MOST_BITS and 0 < samples <= MOST_SAMPLES and parts > 0):

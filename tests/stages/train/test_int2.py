@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_qat_distilled import SIZE, network, step, teach
+from test_qat_distilled import SIZE, learnt_comes_back, network, step, teach
 
 from stages.container.network import restored
 from stages.convert.judge import predict
@@ -94,13 +94,7 @@ def test_the_same_layers_as_with_four_bits_have_two_in_the_container(student: wa
 
 
 def test_what_went_to_keras_comes_back_as_it_was(student: way.TwoBits, pixels: NDArray[np.uint8]) -> None:
-    teach(student, pixels, 3, 3e-3)
-    student.give()
-    learnt = [variable.numpy() for variable in student.network.trainable_variables]
-    teach(student, pixels, 2, 3e-3)
-    student.take()
-    for variable, wanted in zip(student.network.trainable_variables, learnt, strict=True):
-        np.testing.assert_array_equal(variable.numpy(), wanted)
+    learnt_comes_back(student, pixels)
 
 
 def test_gradients_reach_kernel_and_step_as_published() -> None:
