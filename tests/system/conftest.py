@@ -10,6 +10,7 @@ import pytest
 from lab import CLASSIFICATION, Lab
 
 from coralline import daemon
+from coralline.catalogue import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,3 +88,14 @@ def can(*words: str) -> bool:
         return subprocess.run(words, capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
         return False
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with the images' recipes; what is known of the base is taken over, so that it is not made again."""
+    shutil.copytree(PROJECT / "docker", tmp_path / "docker")
+    home = tmp_path / ".coralline" / "images"
+    home.mkdir(parents=True)
+    for state in (PROJECT / ".coralline" / "images").glob("base-*.json"):
+        shutil.copy(state, home)
+    return tmp_path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import threading
 import time
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from coralline import daemon
-from coralline.catalogue import PROJECT
 from coralline.errors import ImageError
 from coralline.images import Images, builder
 
@@ -32,17 +30,6 @@ def docker(*words: str) -> str:
 
 def ignore(_: dict[str, Any]) -> None:
     pass
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    shutil.copytree(PROJECT / "docker", tmp_path / "docker")
-    # The base is the same for the same recipe: what is known of it is taken over, so that it is not made again.
-    home = tmp_path / ".coralline" / "images"
-    home.mkdir(parents=True)
-    for state in (PROJECT / ".coralline" / "images").glob("base-*.json"):
-        shutil.copy(state, home)
-    return tmp_path
 
 
 @pytest.fixture

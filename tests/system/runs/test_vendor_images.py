@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from coralline import daemon
-from coralline.catalogue import PROJECT
 from coralline.errors import ImageError
 from coralline.images import Images, builder
 
@@ -42,16 +41,6 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 def ignore(_: dict[str, Any]) -> None:
     pass
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    shutil.copytree(PROJECT / "docker", tmp_path / "docker")
-    home = tmp_path / ".coralline" / "images"
-    home.mkdir(parents=True)
-    for state in (PROJECT / ".coralline" / "images").glob("base-*.json"):
-        shutil.copy(state, home)
-    return tmp_path
 
 
 @pytest.fixture
