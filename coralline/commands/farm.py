@@ -11,7 +11,6 @@ from coralline import catalogue, console, placement, runs, session
 from coralline.commands import requests
 from coralline.console.ending import guarded, print_json
 from coralline.errors import ProfileError
-from coralline.farm import node
 from coralline.notices import Kind, Notice
 
 if TYPE_CHECKING:
@@ -67,11 +66,9 @@ def start_scheduler(address: str) -> None:
     """Become the Dask scheduler of a farm, at HOST:PORT; ends when told to."""
     with guarded():
         farm = _dask(f"dask://{address}" if "://" not in address else address)
-        scheme, _, place = farm.address.partition("://")
-        host, _, port = place.rpartition(":")
+        host, _, port = farm.address.partition("://")[2].rpartition(":")
         _check_free(host, int(port))
-        words = ("--protocol", scheme, "--host", host, "--port", port, "--no-jupyter")
-        _become("distributed.cli.dask_scheduler", *words, *node.QUIETLY)
+        _become("coralline.farm.head", farm.address)
 
 
 def _dask(word: str) -> placement.Farm:

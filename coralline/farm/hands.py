@@ -2,7 +2,7 @@
 
 Dask gives a ready step to a worker at once, also to one that is at work for hours; it moves it to an idle one only from
 a worker with more steps than threads, and counts the death of a worker against all steps that it was given. So what no
-worker has begun is handed over once more: when there is room on another, or when Dask has given the step up.
+worker has begun is handed over once more: when there is room on another (`watch.py`), or when Dask has given it up.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from coralline.errors import EngineError, StageError
 from coralline.farm import machine, project, worker
 from coralline.farm.roster import gone, lost
 from coralline.farm.task import HELD, Failed, Made, Task
+from coralline.farm.watch import Watch
 from coralline.make import InterruptedRunError
 from coralline.notices import Kind, Notice
 from coralline.store import Artifact, flock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import Executor
 
     from coralline.farm.roster import Farm
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from coralline.plan import Decision
 
 KILLED = "KilledWorker"  # what Dask raises for a step whose workers died, one after the other
-LOOK_EVERY_S = 1.0
-SAY_AFTER_S = 10.0
-MOVE_AFTER_S = 10.0  # what has just been handed over is on its way: a worker's first step imports all of this
 MOST_DEATHS = 4  # of workers that had begun a step, until the step is to blame: Dask's own number
 MOST_ROUNDS = 8  # in which Dask gives a step up that no worker ever began: such a farm is broken
 
@@ -73,9 +71,9 @@ class Hands:
         self._executors: dict[tuple[tuple[str, float], ...], Executor] = {}
         self._handed: dict[Future[Artifact], Handed] = {}
         self._given_up: queue.SimpleQueue[Handed] = queue.SimpleQueue()
+        self._watch = Watch(farm, self, maker.notify)
         self._lock = threading.Lock()
         self._stopped = False
-        self._over = threading.Event()
         self._topic = f"coralline-{maker.run.id}-{os.urandom(4).hex()}"
         self._told_memory: set[str] = set()
         self._stack = contextlib.ExitStack()
@@ -98,10 +96,25 @@ class Hands:
         )
         future: Future[Artifact] = Future()
         self._handed[future] = Handed(step, pickle.dumps(task), future)
-        self._try(self._handed[future])
+        self.hand(self._handed[future])
         return future
 
-    def _try(self, handed: Handed, place: str | None = None) -> None:
+    def handed(self) -> list[Handed]:
+        """Return all that has been handed over and is not made yet."""
+        return list(self._handed.values())
+
+    def given_up(self) -> Iterator[Handed]:
+        """Give what Dask has given up and no worker ever began, each once."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                yield self._given_up.get_nowait()
+
+    def give_up(self, error: EngineError) -> None:
+        """End all that was handed over with an error."""
+        for future in list(self._handed):
+            self._settle(future, error)
+
+    def hand(self, handed: Handed, place: str | None = None) -> None:
         """Hand a step over, or end it where that cannot be done: stopped meanwhile, or without a scheduler."""
         over: tuple[type[Exception], ...] = (EngineError, *gone())
         try:
@@ -142,10 +155,7 @@ class Hands:
         """Begin: listen to what the workers tell, and show them that locks hold."""
         self._stack.enter_context(flock.through(self._maker.run.folder / HELD, alone=True))
         self._farm.client.subscribe_topic(self._topic, self._hear)
-        watcher = threading.Thread(target=self._watch, daemon=True, name="farm")
-        watcher.start()
-        self._stack.callback(watcher.join, LOOK_EVERY_S)  # it may wait for a scheduler that hangs
-        self._stack.callback(self._over.set)
+        self._stack.enter_context(self._watch)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -194,62 +204,14 @@ class Hands:
         self._maker.notify(Notice(**{**told, "kind": Kind(told["kind"])}))
 
     def _take_note(self, name: str, address: str) -> None:
-        for handed in list(self._handed.values()):
+        for handed in self.handed():
             if handed.name == name:
                 handed.worker = address
                 handed.begun += 1
 
-    def _watch(self) -> None:
-        """Move what waits in the wrong place; say so while there is nobody, and give up when nobody will come."""
-        idle_s, heard = 0.0, 0
-        while not self._over.wait(LOOK_EVERY_S):
-            try:
-                self._move()
-                is_idle = bool(self._handed) and not self._farm.workers()
-            except EngineError as error:
-                self._give_up(error)
-                return
-            idle_s = idle_s + LOOK_EVERY_S if is_idle else 0.0
-            if idle_s == SAY_AFTER_S:
-                self._maker.notify(Notice(kind=Kind.NOTE, text=self._farm.lacking))
-            for refusal in dict.fromkeys(self._farm.refused[heard:]):
-                self._maker.notify(Notice(kind=Kind.WARNING, text=f"{self._farm.kind} refuses a job: {refusal}"))
-            heard = len(self._farm.refused)
-            if is_idle and heard:
-                self._give_up(self._refusal())
-
-    def _move(self) -> None:
-        """Hand over once more what Dask gave up, and what waits while a worker has room for it: one step to each."""
-        while not self._given_up.empty():
-            self._try(self._given_up.get())
-        now, offers, handed = time.monotonic(), self._farm.workers(), list(self._handed.values())
-        waiting = [one for one in handed if one.worker not in offers and now - one.handed_s > MOVE_AFTER_S * one.times]
-        for address, offer in offers.items():
-            left = _left(offer, [one.wanted for one in handed if one.worker == address])
-            fitting = next((one for one in waiting if self._fits(one, left)), None)
-            if fitting is not None:
-                waiting.remove(fitting)
-                self._try(fitting, address)
-
-    def _fits(self, handed: Handed, left: Mapping[str, float]) -> bool:
-        """Tell whether a step fits into what is left of a worker; its memory counts as that of the largest there is."""
-        most = self._farm.most_memory_gib()
-        wanted = {**handed.wanted, machine.MEMORY: min(most, handed.wanted[machine.MEMORY])}
-        return all(amount <= left.get(name, 0.0) for name, amount in wanted.items())
-
     def _over_for(self, handed: Handed) -> BaseException:
         """Say why nobody will make a step any more."""
         return InterruptedRunError(handed.step.label) if self._stopped else lost()
-
-    def _refusal(self) -> EngineError:
-        return EngineError(
-            f"{self._farm.kind} refuses to start a worker: {self._farm.refused[-1]}",
-            hint="mend ~/.config/dask/jobqueue.yaml; docs/how-to/farm.md shows one",
-        )
-
-    def _give_up(self, error: EngineError) -> None:
-        for future in list(self._handed):
-            self._settle(future, error)
 
     def _settle(self, future: Future[Artifact], outcome: Artifact | BaseException) -> None:
         """End a future, once: whoever comes second, such as a worker after all, comes too late."""
@@ -260,11 +222,6 @@ class Hands:
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
-
-
-def _left(offer: Mapping[str, float], taken: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return what is left of what a worker offers."""
-    return {name: amount - sum(one.get(name, 0.0) for one in taken) for name, amount in offer.items()}
 
 
 def _in_our_words(label: str, error: BaseException) -> BaseException:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 
 from coralline import host
-from coralline.farm import machine
+from coralline.console.ending import guarded
+from coralline.farm import certificates, machine
 
 QUIETLY = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")  # pages about the work are for nobody else
 
@@ -17,6 +18,9 @@ def main(words: list[str]) -> None:
     """Run a worker until it is told to end."""
     from distributed.cli.dask_worker import main as dask_worker
 
+    if "--tls-cert" not in words:  # as a batch system's jobs are told
+        with guarded():
+            certificates.check(words[0], "worker")
     dask_worker(options(words), prog_name="worker")
 
 

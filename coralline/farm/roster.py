@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from coralline.errors import EngineError
-from coralline.farm import machine
+from coralline.farm import certificates, machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,10 +107,12 @@ def connected(address: str, store: Store, jobs: int) -> Iterator[Farm]:
 
     Raises:
         EngineError: none answers there.
+        ProfileError: it asks for certificates, and there are none.
     """
     from distributed import Client
 
     quiet()
+    certificates.check(address, "client")
     hint = "start one there: ./run farm.scheduler; docs/how-to/farm.md tells of networks and certificates"
     try:
         client = Client(address, timeout=LOST_AFTER_S, set_as_default=False)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import make_outputs
-from field import Field, beside, cluster, placed, row, until
+from field import Field, beside, cluster, needing, placed, row, until
 
 from coralline import catalogue
 from coralline.engines.base import Job, Outcome
 from coralline.errors import EngineError
-from coralline.farm import roster
+from coralline.farm import roster, watch
 from coralline.store import Store
 
 if TYPE_CHECKING:
@@ -64,6 +64,52 @@ def test_a_worker_that_goes_costs_its_step_only(tmp_path: Path, monkeypatch: pyt
         assert not field.run(row("first", "second", "third")).errors
         assert len(set(tries)) == 2
         assert field.engine.ran == ["first", "second", "second", "third"]
+
+
+def test_a_step_whose_device_goes_says_what_it_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "SAY_AFTER_S", 2.0)
+    with cluster(workers=1, gpu=1.0) as client:
+        field = placed(Field(tmp_path, client), monkeypatch)
+
+        def leave_to_a_worker_without(job: Job) -> Outcome:
+            from distributed import get_worker
+
+            if len(field.engine.ran) > 1:
+                return make_outputs(job)
+            join(client, {})
+            worker = get_worker()
+            worker.loop.add_callback(worker.close, executor_wait=False, nanny=False)
+            assert field.engine.cancelled[job.label].wait(timeout=30)
+            return Outcome(exit_code=143)
+
+        def told() -> bool:
+            return any(notice.text.endswith("waiting for one: second") for notice in field.told)
+
+        def come_back() -> None:
+            until(told)
+            join(client, {"gpu": 1.0})
+
+        field.engine.behaviours["first"] = leave_to_a_worker_without
+        steps = row("first", "second")
+        helper = threading.Thread(target=come_back)
+        helper.start()
+        try:
+            assert not field.run({**steps, "second": needing(steps["second"], "gpu")}).errors
+        finally:
+            helper.join()
+        assert [notice.text for notice in field.told if "any more" in notice.text] == [
+            "no worker of the farm has a device 'gpu' any more; waiting for one: second"
+        ]
+
+
+def join(client: Any, devices: dict[str, float]) -> None:
+    """Let one more worker come, with these devices."""
+    cluster = client.cluster
+    there = len(cluster.scheduler.workers)
+    resources = {"room": 1.0, "memory": 64.0, **devices}
+    cluster.new_spec = {**cluster.new_spec, "options": {**cluster.new_spec["options"], "resources": resources}}
+    cluster.scale(len(cluster.worker_spec) + 1)
+    until(lambda: len(cluster.scheduler.workers) > there)
 
 
 def test_a_scheduler_that_goes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from fakes import make_outputs, spec, step
 from field import Field, beside, cluster, hold, needing, placed
 
 from coralline import key
-from coralline.farm import hands, machine, node, task
+from coralline.farm import machine, node, task, watch
 from coralline.notices import Kind
 from coralline.plan import Action
 
@@ -107,7 +107,7 @@ def test_a_worker_listens_where_its_scheduler_sees_it_and_nowhere_else(address: 
 def test_a_step_that_waits_behind_another_moves_to_a_worker_that_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hands, "MOVE_AFTER_S", 1.0)
+    monkeypatch.setattr(watch, "MOVE_AFTER_S", 1.0)
     with cluster(workers=1, threads=8) as client:
         field = placed(Field(tmp_path, client), monkeypatch)
         together = threading.Barrier(2)
@@ -135,7 +135,7 @@ def test_workers_that_come_late_have_memory_for_what_they_are_given(
 def test_workers_that_come_late_and_are_small_make_large_steps_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hands, "MOVE_AFTER_S", 1.0)
+    monkeypatch.setattr(watch, "MOVE_AFTER_S", 1.0)
     with cluster(workers=0) as client:
         field = placed(Field(tmp_path, client), monkeypatch)
         threading.Timer(1.0, client.cluster.scale, (1,)).start()
