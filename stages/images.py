@@ -27,6 +27,8 @@ from stages.contract import InputError, Step
 from stages.photographs import is_photograph
 
 HEADER = ["split", "class", "label", "path", "sha256"]
+BYTE_SCALE = 1 / 255
+SCALE_TOLERANCE = 1e-3  # relative; one part in 255 would move the brightest pixel by a step
 MAX_BYTES = 2**27  # of a file; more than uncompressed pixels of the largest image take
 MAX_PIXELS = 2**25  # 100 MB decoded; a larger "event" is a decompression bomb or a mistake
 COLOUR_TYPES = {0: "greyscale", 2: "RGB", 3: "palette", 4: "greyscale with alpha", 6: "RGB with alpha"}  # PNG 11.2.1
@@ -126,6 +128,11 @@ def stratified(
 def as_floats(pixels: Pixels) -> NDArray[np.float32]:
     """Scale bytes to what float networks get: value/255 as float32, divided here so that all runtimes see the same."""
     return np.divide(pixels, np.float32(255), dtype=np.float32)
+
+
+def are_bytes_of_images(scale: float, zero_point: int) -> bool:
+    """Whether a quantised input takes the bytes of an image as they are: value/255."""
+    return not zero_point and abs(scale / BYTE_SCALE - 1) <= SCALE_TOLERANCE
 
 
 def quoted(names: Sequence[str], most: int = 3) -> str:

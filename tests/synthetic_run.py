@@ -15,6 +15,7 @@ from PIL import Image
 
 from stages.check import __main__ as check
 from stages.contract import Step, number
+from stages.convert.spec import RECIPES
 from stages.report.spec import SPEC
 
 CLASSES = ("cc_numu", "cc_nue", "nc")
@@ -175,7 +176,7 @@ class Run:
         told = {"recipe": recipe, "model": model, "size_bytes": size_of(recipe), "quantisation": searched}
         write_json(folder / "conversion.json", {**told, "weights": [{"operator": "CONV_2D", "dtype": dtype(recipe)}]})
         parts = {"size_bytes": 1.0, "payload_bytes": 0.8, "overhead_bytes": 0.15}
-        runtime = {"int4": "litert-cpu", "int2": STORED}.get(dtype(recipe), "tflite-cpu")
+        runtime = RECIPES[recipe].runtime if recipe in RECIPES else STORED
         numbers = [number(name, share * size_of(recipe), "B", runtime=runtime) for name, share in parts.items()]
         return self.record(folder, "convert", {"model": model, "recipe": recipe}, numbers)
 

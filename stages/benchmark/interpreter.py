@@ -14,7 +14,7 @@ import numpy as np
 
 from stages.benchmark.latency import NS_PER_MS
 from stages.contract import InputError
-from stages.images import Pixels, as_floats
+from stages.images import Pixels, are_bytes_of_images, as_floats
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from stages.benchmark.runtime import Probabilities
 
 TIMED = "invoke() alone: the input is in place, the output is not read"
-BYTE_SCALE = 1 / 255
-SCALE_TOLERANCE = 1e-3  # relative; one part in 255 would move the brightest pixel by a step
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def _check_entry(entry: Dict[str, Any]) -> None:
     if entry["dtype"] is np.float32:
         return
     scale, zero_point = entry["quantization"]
-    if entry["dtype"] is not np.uint8 or zero_point or abs(scale / BYTE_SCALE - 1) > SCALE_TOLERANCE:
+    if entry["dtype"] is not np.uint8 or not are_bytes_of_images(scale, zero_point):
         raise InputError(
             "the model's input is %s with scale %g and zero point %d; expected float32, or uint8 with scale 1/255 and"
             " zero point 0" % (np.dtype(entry["dtype"]).name, scale, zero_point),

@@ -15,7 +15,7 @@ from stages.container.file import NOWHERE, Container, Tensor
 from stages.tflite.flat import UINT32, WIDTHS, Buffer, MalformedFile, Table
 from stages.tflite.model import Model, read_model
 from stages.tflite.model import Tensor as Constant
-from stages.tflite.sizes import SCALE_BYTES, weights
+from stages.tflite.sizes import SCALE_BYTES, weights, zero_point_bytes
 
 BUFFERS, SUBGRAPHS, TENSORS = 4, 2, 0  # fields of Model and of SubGraph, schema.fbs
 DATA, QUANTISATION, SCALES = 0, 4, 2  # fields of Buffer, of Tensor and of QuantizationParameters
@@ -78,12 +78,17 @@ def restored(container: Container) -> bytes:
 
 
 def sizes(container: Container) -> Dict[str, Any]:
-    """Add up bytes as stages/tflite/sizes.py does: weights, then scales and biases, and weights by kind of operator."""
+    """Add up bytes as stages/tflite/sizes.py does: weights, then scales, zero points and biases, and weights by kind.
+
+    Zero points stay in the graph, and count as what they are all the same.
+    """
     content = restored(container)
     model, places = read_model(content), _Places(content)
     stored = {one.codes_at: one for one in container.tensors}
     kinds: Dict[Tuple[str, str], Dict[str, int]] = {}
+    constants: List[Constant] = []
     for operator in weights(model):
+        constants += [operator.tensor, *([operator.bias] if operator.bias else [])]
         one = stored.pop(places.data(operator.tensor.buffer), None)
         if one is not None:
             kind = kinds.setdefault((operator.operator, "int%d" % one.bits), {"operators": 0, "weights": 0, "bytes": 0})
@@ -91,9 +96,10 @@ def sizes(container: Container) -> Dict[str, Any]:
             kind["weights"] += one.codes.size
             kind["bytes"] += one.packed_bytes
     scales = SCALE_BYTES * sum(one.scales.size for one in container.tensors)
+    biases = sum(one.packed_bytes for one in stored.values())  # what is left
     return {
         "payload_bytes": sum(kind["bytes"] for kind in kinds.values()),
-        "overhead_bytes": scales + sum(one.packed_bytes for one in stored.values()),  # biases are left
+        "overhead_bytes": scales + zero_point_bytes(constants) + biases,
         "weights": [{"operator": name, "dtype": dtype, **kind} for (name, dtype), kind in sorted(kinds.items())],
     }
 

@@ -51,6 +51,7 @@ class Observer:
     def __init__(self, flatbuffer: bytes, load: Callable[[Any], Pixels], size: int, threads: int) -> None:
         self.model = read_model(flatbuffer)
         self._telling, self._load, self._size, self._threads = telling(flatbuffer), load, size, threads
+        self._batch = BATCH if _takes_batches(self._telling, self.model) else 1
 
     def statistics(self, rows: Sequence[Any], progress: Optional[Progress] = None) -> Statistics:
         """Keep each activation's extremes, image by image."""
@@ -59,10 +60,10 @@ class Observer:
 
         def task(batch: Sequence[Any]) -> Tuple[NDArray[np.float32], NDArray[np.float32]]:
             if not hasattr(local, "run"):
-                local.run = _interpreter(self._telling, self.model)
+                local.run = _interpreter(self._telling, self.model, self._batch)
             return _extremes(local.run(as_floats(self._pixels(batch))), tensors, len(batch))
 
-        batches = [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
+        batches = [rows[first : first + self._batch] for first in range(0, len(rows), self._batch)]
         lows, highs = [], []
         with ThreadPoolExecutor(max(1, self._threads)) as pool:
             for batch, (low, high) in zip(batches, pool.map(task, batches)):
@@ -73,7 +74,7 @@ class Observer:
         return Statistics(tensors, np.concatenate(lows, axis=1), np.concatenate(highs, axis=1))
 
     def _pixels(self, batch: Sequence[Any]) -> NDArray[np.uint8]:
-        pixels = np.zeros((BATCH, self._size, self._size, 3), np.uint8)
+        pixels = np.zeros((self._batch, self._size, self._size, 3), np.uint8)
         for place, row in enumerate(batch):
             pixels[place] = self._load(row)
         return pixels
@@ -92,11 +93,20 @@ def makers(model: Model) -> List[Tuple[int, str]]:
     return [(index, names.get(index, "")) for index in activations(model)]
 
 
-def _interpreter(flatbuffer: bytes, model: Model) -> Callable[[NDArray[np.float32]], Callable[[int], Any]]:
+def _takes_batches(flatbuffer: bytes, model: Model) -> bool:
+    """Whether a network takes several images at once; one with a RESHAPE to a constant shape takes one."""
+    try:
+        _interpreter(flatbuffer, model, BATCH)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _interpreter(flatbuffer: bytes, model: Model, batch: int) -> Callable[[NDArray[np.float32]], Callable[[int], Any]]:
     """Make a function that runs a batch and returns a reader of tensors; XNNPACK computes where it can."""
     interpreter = tf.lite.Interpreter(model_content=flatbuffer, num_threads=1)
     entry = model.main.inputs[0]
-    interpreter.resize_tensor_input(entry, [BATCH, *model.main.tensors[entry].shape[1:]])
+    interpreter.resize_tensor_input(entry, [batch, *model.main.tensors[entry].shape[1:]])
     interpreter.allocate_tensors()
 
     def run(pixels: NDArray[np.float32]) -> Callable[[int], Any]:

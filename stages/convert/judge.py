@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 SEED = 1  # which images judge is not what a calibration seed varies
 CHUNK = 16  # images that a thread takes at a time
+LEAST_UNSEEN = 60  # with fewer images, two or three would decide
 
 Run = Callable[["NDArray[np.uint8]"], "NDArray[np.float64]"]  # an image, [row, column, channel], to the answer
 Runners = Callable[[bytes], Run]
@@ -50,8 +52,13 @@ class Judge:
         *,
         compare: Compare = compare,
         answers: Optional[NDArray[np.float64]] = None,
+        unseen: int = 0,
     ) -> None:
-        """Take the `answers` of the float network where they are known; `compare` is that of the task."""
+        """Take the `answers` of the float network where they are known; `compare` is that of the task.
+
+        The first `unseen` images are those that training did not learn from.
+        """
+        self._unseen = unseen
         self._pixels, self._truths, self._threads = pixels, np.asarray(truths), max(1, threads)
         self._flatbuffer, self._compare = flatbuffer, compare
         self._float = predict(flatbuffer, pixels, self._threads) if answers is None else answers
@@ -80,11 +87,18 @@ class Judge:
 
     def _scored(self, content: bytes, make: Runners) -> Score:
         said = predict(content, self._pixels, self._threads, make)
-        return self._compare(self._float, said, self._truths)
+        score = self._compare(self._float, said, self._truths)
+        if not LEAST_UNSEEN <= self._unseen < self.images:
+            return score
+        first = slice(self._unseen)
+        return replace(score, unseen=self._compare(self._float[first], said[first], self._truths[first]))
 
     def _part(self, images: slice) -> Judge:
         pixels, truths, answers = self._pixels[images], self._truths[images], self._float[images]
-        return Judge(pixels, truths, self._flatbuffer, self._threads, compare=self._compare, answers=answers)
+        unseen = len(range(self._unseen)[images])
+        return Judge(
+            pixels, truths, self._flatbuffer, self._threads, compare=self._compare, answers=answers, unseen=unseen
+        )
 
 
 def judging_rows(source: Source, images: ImageSet) -> List[Row]:
@@ -94,6 +108,15 @@ def judging_rows(source: Source, images: ImageSet) -> List[Row]:
     first = stratified([row for row in rows if row.path in kept], "judging", SEED, count=wanted)
     others = [row for row in rows if row.path not in kept]
     return first + stratified(others, "judging", SEED, count=min(wanted - len(first), len(others) // 2))
+
+
+def unseen(source: Source, judged: Sequence[Row]) -> int:
+    """Count the judging images that training kept for validation; they come first.
+
+    Of weights that were brought and not trained on here nobody knows what they learnt from: none counts as kept.
+    """
+    kept = set(source.validation_images) if source.description.get("best_epoch", 1) else set()
+    return sum(row.path in kept for row in judged)
 
 
 def runner(content: bytes) -> Run:

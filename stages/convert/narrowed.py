@@ -14,7 +14,7 @@ from stages.contract import InputError
 from stages.convert.bias import correct_biases
 from stages.convert.calibration import draw
 from stages.convert.doctor import examine
-from stages.convert.judge import Judge, judging_rows
+from stages.convert.judge import Judge, judging_rows, unseen
 from stages.convert.narrow import RULES, native, packed, stand_in
 from stages.convert.network import float_flatbuffer
 from stages.convert.source import Converted
@@ -71,7 +71,8 @@ class Narrowing:
         self.pixels = _pixels(source, images, self._rows)
         truths = [task.truth(row, source.input_size) for row in judged]
         pixels = _pixels(source, images, judged)
-        self.judge = Judge(pixels, truths, self.flatbuffer, source.step.threads, compare=task.compare)
+        kept = unseen(source, judged)
+        self.judge = Judge(pixels, truths, self.flatbuffer, source.step.threads, compare=task.compare, unseen=kept)
         self.places = native(read_model(self.int8))
 
     def converted(self, places: Sequence[int], plan: Optional[Dict[str, Any]] = None) -> Converted:

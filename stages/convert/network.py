@@ -11,6 +11,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from stages.images import are_bytes_of_images
+from stages.tflite.model import inputs_and_outputs, read_model
+
 
 def converter(model: Any) -> Any:
     """Make a `TFLiteConverter` for a Keras network, to be set up by the recipe."""
@@ -31,6 +34,12 @@ def quantised_flatbuffer(made: Any) -> bytes:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
         return bytes(made.convert())
+
+
+def takes_images(content: bytes) -> bool:
+    """Whether a file's input is float, or the bytes of an image as they are: the range that was seen decides."""
+    (entry, *_), _ = inputs_and_outputs(read_model(content))
+    return entry.dtype == "float32" or are_bytes_of_images(entry.scales[0], entry.zero_points[0])
 
 
 def float_flatbuffer(model: Any) -> bytes:

@@ -108,7 +108,10 @@ def _by_size(narrowing: Narrowing, source: Source, ranked: Sequence[Choice]) -> 
     size = len(packed(narrowing.int8, ()))  # what is written once is written so with no layer narrowed as well
     count = fewest_to_size([one.saved for one in ranked], size, wanted)
     if count is None:
-        source.step.warning("four bits in all 1x1 convolutions give less than convert.compression = %g" % asked)
+        source.step.warning(
+            "four bits in all 1x1 convolutions give less than convert.compression = %g; ask for less, or take int2"
+            % asked
+        )
     return len(ranked) if count is None else count
 
 
@@ -120,7 +123,14 @@ def _by_loss(narrowing: Narrowing, source: Source, ranked: Sequence[Choice], lar
         progress.advance()
         return narrowing.judge.score(tried).regret
 
-    return most_within(len(ranked), measured, largest)
+    count = most_within(len(ranked), measured, largest)
+    if not count:
+        regret = narrowing.judge.score(narrowing.int8).regret
+        source.step.warning(
+            "no layer has four bits: convert.largest_loss = %g, and the int8 file is expected to lose %.4f by itself; "
+            "allow more, or calibrate with more images (convert.calibration_images)" % (largest, regret)
+        )
+    return count
 
 
 def _places(ranked: Sequence[Choice], count: int) -> List[int]:

@@ -52,8 +52,9 @@ class Resorts:
             return best
         if self._judge.images < LEAST_JUDGED:
             self._step.warning(
-                "no int8 file is within tolerance (expected loss of %s %.3f), and %d judging images are too few "
-                "to search on" % (best.score.worth, best.worse.regret, self._judge.images)
+                "no int8 file is within tolerance (expected loss of %s %.3f), and %d judging images are too few to "
+                "search on: give more training images, or raise train.validation_share and convert.judging_images"
+                % (best.score.worth, best.worse.regret, self._judge.images)
             )
             return best
         weights = absorb(self._flatbuffer, plain.content, best.content)

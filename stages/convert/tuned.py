@@ -16,7 +16,7 @@ import numpy as np
 from stages.convert.calibration import Observer, draw
 from stages.convert.doctor import examine
 from stages.convert.int8 import quantise
-from stages.convert.judge import Judge, judging_rows
+from stages.convert.judge import Judge, judging_rows, unseen
 from stages.convert.network import float_flatbuffer
 from stages.convert.ranges import Ranges, change, clip_swish, mean_of_extremes, minimum_maximum, swish_inputs
 from stages.convert.resort import Resorts
@@ -61,7 +61,10 @@ class Tuning:
         self._flatbuffer = float_flatbuffer(model)
         truths = [task.truth(row, source.input_size) for row in self._judged]
         pixels = self._pixels(self._judged)
-        self._judge = Judge(pixels, truths, self._flatbuffer, source.step.threads, compare=task.compare)
+        self._unseen = unseen(source, self._judged)
+        self._judge = Judge(
+            pixels, truths, self._flatbuffer, source.step.threads, compare=task.compare, unseen=self._unseen
+        )
         self._observer = self._observe(self._flatbuffer)
         self._swish = swish_inputs(self._observer.model)
 
@@ -82,11 +85,10 @@ class Tuning:
             "asked": self._source.step.parameters["calibration_images"],
             "convergence": curve,
         }
-        kept = {row.path for row in self._judged} & set(self._source.validation_images)
         quantisation = {
             "kernels": KERNELS,
             "judging_images": len(self._judged),
-            "of_them_kept_for_validation": len(kept),
+            "of_them_kept_for_validation": self._unseen,
             "float32": self._judge.reference.document(),
             "remedies": self._remedies(statistics, search, found) + resorts.remedies(),
             "candidates": [one.document() for one in sorted(search.tried + resorts.tried, key=lambda one: one.order)],

@@ -153,7 +153,7 @@ def accuracy_and_size(gathered: Gathered) -> Optional[Drawing]:
     if not points:
         return None
     first = first_title(gathered)
-    caption = "%s on the test images, with its 95 %% interval, against the size of the TFLite file"
+    caption = "%s on the test images, with its 95 %% interval, against the size of the file"
     return Drawing(
         "accuracy-and-size", "Accuracy and size", caption % (first[0].upper() + first[1:]), _scatter(points, first)
     )

@@ -33,7 +33,6 @@ RECIPES = (
     "qat-int4",
 )  # from the largest to the smallest
 TFLITE, LITERT = "tflite-cpu", "litert-cpu"  # take the same files, with kernels of their own
-NARROW = ("int2", "int3", "int4", "int5", "int6", "int7")  # types of tensors
 RUNTIMES = ("keras-cpu", "keras-gpu", TFLITE, LITERT, "edgetpu")
 
 
@@ -122,10 +121,8 @@ class Gathered:
         return None
 
     def is_narrow(self, model: str, recipe: str) -> bool:
-        """Whether a recipe's file holds weights of less than a byte, which tflite-runtime and the Edge TPU refuse."""
-        artifact = self.find("convert", model=model, recipe=recipe)
-        told = artifact.read_json("conversion.json").get("weights", ()) if artifact else ()
-        return any(one["dtype"] in NARROW for one in told)
+        """Whether a recipe's weights may take less than a byte, which tflite-runtime and the Edge TPU refuse."""
+        return self.cpu(model, recipe) != TFLITE
 
     def cpu(self, model: str, recipe: str) -> str:
         """Name the runtime that stands for the CPU: tflite-runtime, unless the step that made the file says another."""

@@ -103,15 +103,16 @@ def _before(gathered: Gathered, after: Artifact) -> Optional[Artifact]:
     model, recipe = after.axis("model"), after.axis("recipe")
     if recipe == KERAS:
         return None
+    keras = gathered.find("benchmark", model=model, recipe=KERAS)
+    if is_simulated(after):
+        return keras
+    simulated = gathered.find("qat", model=model, recipe=recipe)
     if gathered.is_narrow(model or "", recipe or ""):
-        return gathered.find("benchmark", model=model, recipe=FLOAT32, runtime=LITERT)
+        return simulated or gathered.find("benchmark", model=model, recipe=FLOAT32, runtime=LITERT)
     if after.axis("runtime") in ("edgetpu", LITERT):
         return gathered.find("benchmark", model=model, recipe=recipe, runtime=TFLITE)
-    keras = gathered.find("benchmark", model=model, recipe=KERAS)
     float32 = gathered.find("benchmark", model=model, recipe=FLOAT32, runtime=TFLITE)
-    if recipe == FLOAT32 or is_simulated(after):
-        return keras
-    return gathered.find("qat", model=model, recipe=recipe) or float32 or keras
+    return keras if recipe == FLOAT32 else simulated or float32 or keras
 
 
 def _name(artifact: Artifact) -> str:

@@ -71,7 +71,7 @@ def _compression(gathered: Gathered, converted: Artifact) -> Cell:
 def _executed(run: Artifact) -> Cell:
     """Say which share of the weights is executed as what."""
     kinds: List[Dict[str, Any]] = run.read_json(EXECUTION)["kinds"]
-    if all(kind["executed_as"] == STORAGE for kind in kinds):
+    if kinds and all(kind["executed_as"] == STORAGE for kind in kinds):
         return Cell(STORAGE, STORAGE, title="%s: no runtime executes these weights" % run.label, artifact=run)
     counts: Counter[str] = Counter()
     for kind in kinds:

@@ -73,12 +73,21 @@ def plans(found: List[Candidate]) -> List[str]:
 
 
 def _verdict(one: Candidate, uniform: List[Candidate]) -> str:
-    rivals = [other for other in uniform if _same_place(one, other) and _dominates(other, one)]
+    rivals = [other for other in uniform if _same_place(one, other)]
     name = "%s of %s on %s" % tuple(one.benchmark.axis(axis) for axis in ("recipe", "model", "runtime"))
     if not rivals:
-        return "%s: no uniform recipe has a file as small that is as accurate." % name
-    told = ", ".join(str(other.benchmark.axis("recipe")) for other in rivals)
-    return "%s is dominated by %s: no larger, no less accurate, and better in one of the two." % (name, told)
+        return "%s: no uniform recipe was measured beside it." % name
+    better = [other for other in rivals if _dominates(other, one)]
+    equal = [other for other in rivals if other.costs[:2] == one.costs[:2]]
+    if better:
+        return "%s is dominated by %s: no larger, no less accurate, better in one of the two." % (name, _named(better))
+    if equal:
+        return "%s is no better than %s: as large and as accurate." % (name, _named(equal))
+    return "%s is dominated by none of %s: each is larger or less accurate." % (name, _named(rivals))
+
+
+def _named(found: List[Candidate]) -> str:
+    return ", ".join(str(one.benchmark.axis("recipe")) for one in found)
 
 
 def _is_planned(one: Candidate) -> bool:

@@ -65,7 +65,7 @@ def validation(source: Source, images: ImageSet, count: int) -> List[Row]:
 
 
 def document(layer: Layer, measured: Sequence[Measured]) -> Dict[str, Any]:
-    """Describe a layer; `number` counts the layers with weights, in every file of this network alike."""
+    """Describe a layer and what each width of its weights costs."""
     return {
         "name": layer.name,
         "operator": layer.operator,

@@ -37,7 +37,7 @@ def show(out: Path, told: Dict[str, Any]) -> None:
 def _ranking(one: Dict[str, Any]) -> str:
     """Say whether the smooth measure and the one that counts rank layers alike."""
     if one["spearman"] is None:
-        return "At %d bits no layer changes the score, so KL and score cannot be compared." % one["bits"]
+        return "At %d bits all layers lose alike, by KL or by score, so the two cannot be compared." % one["bits"]
     return "At %d bits the rankings by KL and by lost score agree to %.2f (Spearman)." % (
         one["bits"],
         one["spearman"],

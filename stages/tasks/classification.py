@@ -1,7 +1,8 @@
 """Classification: an image belongs to one class, a network names the probability of each.
 
 What ranks candidates of a conversion is the regret: how much less sure the float network is of the candidate's answer
-than of its own, on average over the images. It is the accuracy that the float network itself expects to lose. A change
+than of its own, on average over the images of a class, and over the classes: what a rare class loses weighs as much as
+what a frequent one does. It is the balanced accuracy that the float network itself expects to lose. A change
 between two answers that are nearly as likely counts little, so there is less noise in it than in counts of right or
 equal answers, and unlike a divergence it does not mind answers that are right and only less sure.
 """
@@ -95,11 +96,12 @@ def open_task(step: Step) -> Classification:
 def compare(sure: NDArray[Any], said: NDArray[Any], labels: NDArray[Any]) -> Score:
     """Compare two sets of probabilities, [image, class], the float network's first, and the second with the labels.
 
-    The regret is the mean of p(float's answer) - p(the file's answer), with the float network's p.
+    The regret is p(float's answer) - p(the file's answer), with the float network's p: the mean over the classes of the
+    mean over the images of each. Every image's own is weighted so that their plain mean is that.
     """
     images = np.arange(len(said))
     clipped, apart = np.clip(said, LEAST, 1), divergences(sure, said)
-    regrets = sure.max(axis=1) - sure[images, said.argmax(axis=1)]
+    regrets = _weights(labels) * (sure.max(axis=1) - sure[images, said.argmax(axis=1)])
     right = said.argmax(axis=1) == labels
     return Score(
         regret=float(regrets.mean()),
@@ -109,7 +111,15 @@ def compare(sure: NDArray[Any], said: NDArray[Any], labels: NDArray[Any]) -> Sco
         agreement=float((said.argmax(axis=1) == sure.argmax(axis=1)).mean()),
         regrets=regrets,
         divergences=apart,
+        unseen=None,
     )
+
+
+def _weights(labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Weigh images so that all classes that there are weigh alike: 1 where they have as many images."""
+    _, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    found: NDArray[np.float64] = len(labels) / (len(counts) * counts[places])
+    return found
 
 
 def divergences(sure: NDArray[np.float64], said: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Dict, Tuple
+from typing import TYPE_CHECKING, ClassVar, Dict, Optional, Tuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ LEAST = 1 / 512  # half a step of an 8-bit softmax: what a probability of zero m
 # size has a standard error of 0.0015, and some of them may be training images, of which the float network is surer
 # than of others: two standard errors, or a loss of 1.6 times the regret (the most that was measured), are within it.
 TOLERANCE = 0.006
-OF_IMAGES = ("regrets", "divergences")  # fields of a score that no document tells
+NOT_TOLD = ("regrets", "divergences", "unseen")  # fields of a score that no document tells as they are
 SURE = 2.0  # standard errors from which on a difference on the same images is one
 
 
@@ -25,10 +25,11 @@ class Score:
 
     `regret` is how much less the float network expects of the file's answers than of its own, on average, in units of
     what the task calls `worth`; `divergence` the mean of KL(float || file) in nats; `agreement` the share of equal
-    answers. `regrets` and `divergences` have one entry for each image.
+    answers. `regrets` and `divergences` have one entry for each image. `unseen` is the score on those images alone that
+    training did not learn from, where they are a part that is large enough to tell.
     """
 
-    worth: ClassVar[str] = "accuracy"
+    worth: ClassVar[str] = "balanced accuracy"
 
     regret: float
     divergence: float
@@ -37,11 +38,19 @@ class Score:
     agreement: float
     regrets: NDArray[np.float64] = field(compare=False, repr=False)
     divergences: NDArray[np.float64] = field(compare=False, repr=False)
+    unseen: Optional[Score] = field(compare=False, repr=False)
 
     @property
     def is_within_tolerance(self) -> bool:
-        """Whether so little is lost that nothing more need be tried."""
-        return self.regret <= TOLERANCE
+        """Whether so little is lost that nothing more need be tried.
+
+        A network is surer of images that it learnt from, and loses less on them: the others may not tell otherwise, by
+        more than their noise.
+        """
+        if self.regret > TOLERANCE or self.unseen is None:
+            return self.regret <= TOLERANCE
+        noise = float(self.unseen.regrets.std() / np.sqrt(len(self.unseen.regrets)))
+        return self.unseen.regret - noise <= TOLERANCE
 
     @property
     def order(self) -> Tuple[float, float]:
@@ -59,7 +68,8 @@ class Score:
 
     def document(self) -> Dict[str, float]:
         """Describe for `conversion.json`."""
-        return {name: round(float(value), 6) for name, value in vars(self).items() if name not in OF_IMAGES}
+        told = {name: round(float(value), 6) for name, value in vars(self).items() if name not in NOT_TOLD}
+        return told if self.unseen is None else {**told, "unseen_regret": round(self.unseen.regret, 6)}
 
 
 def _paired(ones: NDArray[np.float64], others: NDArray[np.float64]) -> Tuple[float, float]:

@@ -122,6 +122,7 @@ def compare(sure: NDArray[Any], said: NDArray[Any], truths: NDArray[Any]) -> Mas
         agreement=float((found == own).mean()),
         regrets=regrets,
         divergences=apart,
+        unseen=None,
         iou=counts.iou,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from stages.tflite.flat import MalformedFile
 from stages.tflite.model import ABSENT, Model, Operator, Subgraph, Tensor
@@ -50,10 +50,10 @@ def weights(model: Model) -> List[Weights]:
     makers = {operator.outputs[0]: operator for operator in graph.operators if operator.outputs}
     found = []
     for place, operator in enumerate(graph.operators):
-        index = _constant(graph, makers, operator)
+        index = _kernel(graph, makers, operator)
         if index is not None:
             tensor = graph.tensors[index]
-            one = Weights(operator.name, place, index, tensor, _bias(graph, operator))
+            one = Weights(operator.name, place, index, tensor, _bias(graph, makers, operator))
             if tensor.dtype not in BITS or len(tensor.data) != -(-one.count * one.bits // 8):
                 raise MalformedFile("weights '%s' of %s in %d bytes" % (tensor.name, tensor.dtype, len(tensor.data)))
             found.append(one)
@@ -79,9 +79,7 @@ def sizes(model: Model) -> Dict[str, Any]:
         kind["bytes"] += len(one.tensor.data)
         constants += [one.tensor, *([one.bias] if one.bias else [])]
         overhead += len(one.bias.data) if one.bias else 0
-    overhead += sum(SCALE_BYTES * len(tensor.scales) for tensor in constants)
-    zero_points = {tensor.zero_points_at: len(tensor.zero_points) for tensor in constants}
-    overhead += ZERO_POINT_BYTES * sum(zero_points.values())
+    overhead += sum(SCALE_BYTES * len(tensor.scales) for tensor in constants) + zero_point_bytes(constants)
     return {
         "payload_bytes": sum(kind["bytes"] for kind in kinds.values()),
         "overhead_bytes": overhead,
@@ -89,17 +87,29 @@ def sizes(model: Model) -> Dict[str, Any]:
     }
 
 
-def _bias(graph: Subgraph, operator: Operator) -> Optional[Tensor]:
-    index = operator.inputs[BIAS] if len(operator.inputs) > BIAS and operator.name != "TRANSPOSE_CONV" else ABSENT
-    return graph.tensors[index] if index != ABSENT and graph.tensors[index].is_constant else None
+def zero_point_bytes(constants: Iterable[Tensor]) -> int:
+    """Add up the zero points of constants; what several share counts once."""
+    zero_points = {tensor.zero_points_at: len(tensor.zero_points) for tensor in constants}
+    return ZERO_POINT_BYTES * sum(zero_points.values())
 
 
-def _constant(graph: Subgraph, makers: Dict[int, Operator], operator: Operator) -> Optional[int]:
-    """Find the constant that an operator multiplies with."""
-    if operator.name not in WEIGHTED or len(operator.inputs) <= KERNEL or operator.inputs[KERNEL] == ABSENT:
+def _bias(graph: Subgraph, makers: Dict[int, Operator], operator: Operator) -> Optional[Tensor]:
+    if operator.name == "TRANSPOSE_CONV" or len(operator.inputs) <= BIAS:
         return None
-    index = operator.inputs[KERNEL]
+    index = _constant(graph, makers, operator.inputs[BIAS])
+    return None if index is None else graph.tensors[index]
+
+
+def _kernel(graph: Subgraph, makers: Dict[int, Operator], operator: Operator) -> Optional[int]:
+    """Find the constant that an operator multiplies with."""
+    if operator.name not in WEIGHTED or len(operator.inputs) <= KERNEL:
+        return None
+    return _constant(graph, makers, operator.inputs[KERNEL])
+
+
+def _constant(graph: Subgraph, makers: Dict[int, Operator], index: int) -> Optional[int]:
+    """Find the constant behind an input: itself, or what a DEQUANTIZE makes it of, as in float16 files."""
     maker = makers.get(index)
-    if maker is not None and maker.name == "DEQUANTIZE" and maker.inputs and maker.inputs[0] != ABSENT:
+    if maker is not None and maker.name == "DEQUANTIZE" and maker.inputs:
         index = maker.inputs[0]
-    return index if graph.tensors[index].is_constant else None
+    return index if index != ABSENT and graph.tensors[index].is_constant else None

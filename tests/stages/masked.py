@@ -45,7 +45,7 @@ def drawing(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray
     top, left = rng.integers(0, size - 4, 2)
     pixels[top : top + 4, left : left + 4], mask[top : top + 4, left : left + 4] = 90, 1
     row = int(rng.integers(0, size))
-    pixels[row], mask[row] = 250, 2
+    pixels[row], mask[row] = 255, 2
     return pixels, mask
 
 

@@ -17,7 +17,14 @@ CLASSES = ("cc_numu", "cc_nue", "nc")
 
 
 def make_dataset(
-    folder: Path, *, size: int = 32, train: int = 20, test: int = 8, classes: tuple[str, ...] = CLASSES, seed: int = 1
+    folder: Path,
+    *,
+    size: int = 32,
+    train: int = 20,
+    test: int = 8,
+    classes: tuple[str, ...] = CLASSES,
+    seed: int = 1,
+    brightest: int = 255,
 ) -> Path:
     """Write a dataset artifact with `train` and `test` images of each class."""
     rng = np.random.default_rng(seed)
@@ -26,18 +33,18 @@ def make_dataset(
         for label, name in enumerate(classes):
             for index in range(count):
                 path = f"{split}/{name}/{split}_{name}_{index:07d}.png"
-                digest = save(folder / "images" / path, blob(rng, label, size))
+                digest = save(folder / "images" / path, blob(rng, label, size, brightest))
                 rows.append((split, name, label, path, digest))
     describe(folder, rows, size, classes)
     return folder
 
 
-def blob(rng: np.random.Generator, label: int, size: int) -> np.ndarray:
+def blob(rng: np.random.Generator, label: int, size: int, brightest: int = 255) -> np.ndarray:
     """One noisy image with a blob in the colour channel of its class."""
     pixels = rng.integers(0, 30, (size, size, 3), dtype=np.uint8)
     edge = size // 3
     top, left = rng.integers(0, size - edge, 2)
-    pixels[top : top + edge, left : left + edge, label % 3] = 200 - 15 * label
+    pixels[top : top + edge, left : left + edge, label % 3] = brightest - 15 * label
     return pixels
 
 

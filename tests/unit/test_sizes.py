@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -55,6 +56,13 @@ def test_weights_behind_a_dequantize_are_those_that_are_stored() -> None:
     operators = [Op("DEQUANTIZE", 1, (1,), (4,)), Op("FULLY_CONNECTED", 1, (0, 4, 2), (3,))]
     content = tflite(operators, [*told, T("real", (4, 6), "float32", scales=())], (0,), (3,))
     assert sizes(read_model(content))["payload_bytes"] == 48
+
+
+def test_biases_behind_a_dequantize_are_overhead_too() -> None:
+    content = (Path(__file__).parent.parent / "fixtures" / "unet447" / "float16.tflite").read_bytes()
+    model = read_model(content)
+    channels = [model.main.tensors[one.inputs[0]].shape for one in model.main.operators if one.name == "DEQUANTIZE"]
+    assert sizes(model)["overhead_bytes"] == sum(2 * shape[0] for shape in channels if len(shape) == 1) == 24
 
 
 def test_weights_that_two_operators_share_count_once() -> None:

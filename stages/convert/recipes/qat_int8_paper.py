@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any, Dict, Tuple
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 
-from stages.convert.network import converter, quantised_flatbuffer
+from stages.convert.network import converter, quantised_flatbuffer, takes_images
 from stages.convert.source import Converted, Source
 from stages.network import read_description
 from stages.qat.stock import load_simulated
-from stages.tflite.model import float_operators, inputs_and_outputs, read_model
+from stages.tflite.model import float_operators, read_model
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-BYTE_SCALE = 1 / 255
-TOLERANCE = 1e-3  # relative; one part in 255 would move the brightest pixel by a step
 
 
 def load(folder: Path) -> Tuple[Any, Dict[str, Any]]:
@@ -31,7 +28,7 @@ def load(folder: Path) -> Tuple[Any, Dict[str, Any]]:
 def convert(source: Source) -> Converted:
     """Convert with the ranges of the training; bytes go in where the first one is that of an image."""
     content = _convert(source.model, tf.uint8)
-    if not _takes_images(content):
+    if not takes_images(content):
         content = _convert(source.model, tf.float32)
     model = read_model(content)
     left, total = len(float_operators(model)), len(model.main.operators)
@@ -46,11 +43,3 @@ def _convert(network: Any, entry: Any) -> bytes:
         made.optimizations = [tf.lite.Optimize.DEFAULT]
         made.inference_input_type, made.inference_output_type = entry, tf.uint8
         return quantised_flatbuffer(made)
-
-
-def _takes_images(content: bytes) -> bool:
-    """Whether the input is float, or the bytes of an image as they are; the range seen in training decides."""
-    (entry, *_), _ = inputs_and_outputs(read_model(content))
-    if entry.dtype == "float32":
-        return True
-    return entry.zero_points == (0,) and abs(entry.scales[0] / BYTE_SCALE - 1) <= TOLERANCE

@@ -16,7 +16,7 @@ from stages.contract import InputError, Step
 from stages.convert import finetune, greedy, resort, tuned
 from stages.convert.__main__ import main
 from stages.convert.calibration import draw
-from stages.convert.judge import judging_rows
+from stages.convert.judge import judging_rows, unseen
 from stages.convert.source import Source
 from stages.images import ImageSet, as_floats
 from stages.tasks import score
@@ -173,6 +173,15 @@ def test_images_that_judge_calibrate_nothing(made: dict[str, Made], inception: P
         Source(replace(step, parameters={"judging_images": 12}), None, {"validation_images": kept}), ImageSet.read(step)
     )
     assert not {row.path for row in first} & set(made["ptq-int8"].conversion["calibration"]["images"])
+
+
+def test_of_weights_that_were_brought_no_image_counts_as_kept(tmp_path: Path, blobs: Path) -> None:
+    step = Step("", "", {"judging_images": 12}, 1, {"dataset": blobs}, tmp_path, None)
+    images = ImageSet.read(step)
+    kept = [row.path for row in images.rows("train")[:6]]
+    for best, count in ((3, 6), (0, 0)):
+        source = Source(step, None, {"validation_images": kept, "best_epoch": best})
+        assert unseen(source, judging_rows(source, images)) == count
 
 
 def test_at_least_half_of_the_training_images_are_left_to_calibrate_with(tmp_path: Path, blobs: Path) -> None:

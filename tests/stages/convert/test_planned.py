@@ -114,6 +114,15 @@ def test_no_layer_is_narrowed_for_a_size_that_the_file_has_without(tmp_path: Pat
     assert planned.convert(asked).quantisation["plan"]["narrowed"] == []
 
 
+def test_a_loss_that_the_int8_file_has_by_itself_is_told(tmp_path: Path, blobs: Path, files: Any) -> None:
+    made, int8, table = files
+    asked = source(tmp_path / "step", blobs, int8, made)
+    asked.step.inputs["sensitivity"] = written(tmp_path / "table", table)
+    asked.step.parameters.update(recipe="mixed", compression=5.0, largest_loss=-0.5)  # what no file can keep to
+    assert planned.convert(asked).quantisation["plan"]["narrowed"] == []
+    assert "no layer has four bits: convert.largest_loss = -0.5" in asked.step.events.getvalue()
+
+
 @pytest.mark.parametrize(
     ("settings", "count"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import tensorflow as tf
 from tensorflow.lite.tools import flatbuffer_utils
 
 from stages.convert.bias import correct_biases
-from stages.convert.calibration import BATCH, _interpreter, activations
+from stages.convert.calibration import BATCH, Observer, _interpreter, activations
 from stages.convert.doctor import examine
 from stages.convert.int8 import quantise
 from stages.convert.interpreter import telling
@@ -18,6 +19,8 @@ from stages.convert.judge import Judge, predict
 from stages.convert.network import float_flatbuffer
 from stages.convert.walk import Reference, Walk
 from stages.images import as_floats
+from stages.tasks import score
+from stages.tasks.classification import compare
 from stages.tflite.model import read_model
 
 if TYPE_CHECKING:
@@ -52,6 +55,19 @@ def pictures() -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def content(flatbuffer: bytes) -> bytes:
     return quantise(flatbuffer, dict.fromkeys(activations(read_model(flatbuffer)), (-4.0, 4.0)))
+
+
+def test_a_network_that_takes_one_image_at_a_time_is_calibrated_as_any(pictures: NDArray[np.uint8]) -> None:
+    entry = layers.Input((SIZE, SIZE, 3))
+    hidden = layers.Conv2D(8, 3, padding="same", activation="relu")(entry)
+    shuffled = layers.Permute((1, 2, 4, 3))(layers.Reshape((SIZE, SIZE, 2, 4))(hidden))
+    hidden = layers.GlobalAveragePooling2D()(layers.Reshape((SIZE, SIZE, 8))(shuffled))
+    flatbuffer = float_flatbuffer(tf.keras.Model(entry, layers.Dense(3, activation="softmax")(hidden)))
+    found = Observer(flatbuffer, lambda index: pictures[index], SIZE, 2).statistics(range(6))
+    assert found.images == 6
+    for index in range(6):
+        read = _interpreter(telling(flatbuffer), read_model(flatbuffer), 1)(as_floats(pictures[index : index + 1]))
+        assert found.highs[:, index].tolist() == [read(tensor).max() for tensor in found.tensors]
 
 
 def shifted(content: bytes, by: int) -> bytes:
@@ -101,7 +117,7 @@ def test_the_reference_gives_what_the_float_graph_computes(flatbuffer: bytes, pi
 def test_what_is_observed_is_what_each_operator_made(flatbuffer: bytes, pictures: NDArray[np.uint8]) -> None:
     """Also where ADD or MUL could write over what it read."""
     walk, model = Walk(flatbuffer, as_floats(pictures[:BATCH])), read_model(flatbuffer)
-    read = _interpreter(telling(flatbuffer), model)(as_floats(pictures[:BATCH]))
+    read = _interpreter(telling(flatbuffer), model, BATCH)(as_floats(pictures[:BATCH]))
     for operator in walk.operators:
         walk.run(operator)
     for index in activations(model):
@@ -148,6 +164,37 @@ def test_regret_is_what_the_float_network_loses_by_other_answers(
     lost = [float(one.max() - one[other.argmax()]) for one, other in zip(sure, said, strict=True)]
     assert judge.score(content).regret == pytest.approx(np.mean(lost))
     assert judge.score(content).agreement == np.mean(sure.argmax(axis=1) == said.argmax(axis=1))
+
+
+def test_what_a_rare_class_loses_weighs_as_much_as_what_a_frequent_one_does() -> None:
+    sure = np.tile([[0.6, 0.4]], (10, 1))
+    labels = np.array([0] * 8 + [1] * 2)
+    rare, frequent = sure.copy(), sure.copy()
+    rare[8:], frequent[:8] = sure[8:, ::-1], sure[:8, ::-1]
+    assert compare(sure, rare, labels).regret == pytest.approx(0.1)
+    assert compare(sure, frequent, labels).regret == pytest.approx(0.1)
+    assert compare(sure, rare, labels).regrets.mean() == pytest.approx(0.1)
+
+
+def test_images_that_training_did_not_learn_from_may_not_tell_otherwise(
+    flatbuffer: bytes, content: bytes, pictures: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = np.concatenate([pictures] * 4)
+    labels = [index % 3 for index in range(len(many))]
+    count = len(many) - 6
+    judge = Judge(many, labels, flatbuffer, 1, unseen=count)
+    found = judge.score(content)
+    assert found.unseen is not None
+    assert found.unseen == Judge(many[:count], labels[:count], flatbuffer, 1).score(content)
+    assert found.document()["unseen_regret"] == round(found.unseen.regret, 6)
+    halves = [half.score(content).unseen for half in judge.halves()]
+    assert [len(half.regrets) for half in halves if half is not None] == [-(-count // 2), count // 2]
+    monkeypatch.setattr(score, "TOLERANCE", 0.01)
+    kept = np.full(len(many), 0.009)
+    lost = replace(found.unseen, regret=0.1, regrets=np.full(count, 0.1))
+    assert replace(found, regret=0.009, regrets=kept, unseen=None).is_within_tolerance
+    assert not replace(found, regret=0.009, regrets=kept, unseen=lost).is_within_tolerance
+    assert Judge(many, labels, flatbuffer, 1, unseen=3).score(content).unseen is None  # too few to tell
 
 
 def test_scores_do_not_depend_on_the_number_of_threads(

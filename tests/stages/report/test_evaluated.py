@@ -41,6 +41,20 @@ def test_a_simulated_network_is_a_hand_over_of_its_own(gathered: Gathered) -> No
     assert len(found) == 5
 
 
+def test_a_simulated_network_of_four_bits_stands_between_keras_and_its_file(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.dataset()
+    run.train(MODEL, 2)
+    run.benchmark(MODEL, "float32-keras", "keras-cpu")
+    for recipe in ("float32", "qat-int4"):
+        run.convert(MODEL, recipe)
+        run.benchmark(MODEL, recipe, "litert-cpu")
+    run.qat(MODEL, "qat-int4")
+    found = [(cells[1].text, cells[2].text) for cells in handovers.handovers(gather(run.step(tmp_path / "out"))).rows]
+    assert ("float32-keras, keras-cpu", "qat-int4, keras-cpu simulated") in found
+    assert ("qat-int4, keras-cpu simulated", "qat-int4, litert-cpu") in found
+
+
 def test_its_accuracy_has_a_row_that_says_that_it_was_simulated(gathered: Gathered) -> None:
     table = tables.accuracy(gathered)
     rows = [cells for cells in table.rows if cells[1].text == "qat-int8"]

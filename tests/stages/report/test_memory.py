@@ -97,6 +97,19 @@ def test_it_is_compared_with_float32_on_the_same_kernels(gathered: Gathered) -> 
     assert ("float32, litert-cpu", f"{NARROW}, litert-cpu") in pairs
 
 
+def test_a_plan_that_narrows_nothing_keeps_its_row(tmp_path: Path) -> None:
+    run = Run(tmp_path).whole(MODEL)
+    run.convert(MODEL, "mixed")  # all of its weights have eight bits
+    run.benchmark(MODEL, "mixed", "litert-cpu")
+    gathered = gather(run.step(tmp_path / "out"))
+    found = row(tables.headline(gathered), "mixed")
+    assert found["CPU: balanced accuracy"].kind == "number"
+    assert found["CPU: p50, ms"].kind == "number"
+    assert found["Edge TPU: p50, ms"].text == "not applicable: 8-bit device"
+    pairs = [(one[1].text, one[2].text) for one in handovers.handovers(gathered).rows]
+    assert ("float32, litert-cpu", "mixed, litert-cpu") in pairs
+
+
 def test_the_page_shows_the_table_and_the_front(run: Run) -> None:
     step = run.step(run.root / "report")
     stage.main(step)
