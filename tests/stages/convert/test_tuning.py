@@ -179,7 +179,7 @@ def test_what_a_rare_class_loses_weighs_as_much_as_what_a_frequent_one_does() ->
 def test_images_that_training_did_not_learn_from_may_not_tell_otherwise(
     flatbuffer: bytes, content: bytes, pictures: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = np.concatenate([pictures] * 4)
+    many = np.concatenate([pictures] * 6)
     labels = [index % 3 for index in range(len(many))]
     count = len(many) - 6
     judge = Judge(many, labels, flatbuffer, 1, unseen=count)
