@@ -373,6 +373,18 @@ def test_an_encrypted_zip_file_is_refused(tmp_path: Path, tree: Tree) -> None:
     assert "is encrypted" in fails(tmp_path, path).message
 
 
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_of_another_kind_is_refused(tmp_path: Path, tree: Tree, kind: int) -> None:
+    path = pack(tmp_path / "data.zip", tree)
+    with zipfile.ZipFile(path, "a", kind) as file:
+        file.writestr("train/a/other.png", picture(1))
+        start = file.getinfo("train/a/other.png").header_offset + 60
+    content = bytearray(path.read_bytes())
+    content[start : start + 60] = bytes(60)
+    path.write_bytes(content)
+    assert "'train/a/other.png' is neither stored nor deflated" in fails(tmp_path, path, on_bad_image="skip").message
+
+
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, tree: Tree) -> None:
     error = fails(tmp_path, pack(tmp_path / "data.zip", {**tree, "train/a/bomb.png": bytes(50_000_000)}))
     assert "grows more than 200 times" in error.message
