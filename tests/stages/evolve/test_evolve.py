@@ -182,6 +182,23 @@ def test_layers_that_end_in_more_than_one_bit_are_refused(dataset: Path, tmp_pat
         stage.main(step(tmp_path, dataset, layers=[6, 2]))
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"layers": [*[2] * 16, 1]}, "17 layers, at most 16"),
+        ({"layers": [*[1000] * 4, 96, 1]}, "4097 neurons, at most 4096"),
+        ({"layers": [683, 1], "fan_in": 6}, "4098 inputs, at most 4096"),
+    ],
+)
+def test_what_no_network_can_hold_is_refused_before_the_search(
+    dataset: Path, tmp_path: Path, values: dict[str, Any], message: str
+) -> None:
+    one = step(tmp_path, dataset, **values)
+    with pytest.raises(InputError, match=message):
+        stage.main(one)
+    assert not one.events.getvalue()  # type: ignore[attr-defined]
+
+
 def test_waveforms_that_are_all_alike_are_refused(dataset: Path, tmp_path: Path) -> None:
     flat = tmp_path / "flat"
     shutil.copytree(dataset, flat)
