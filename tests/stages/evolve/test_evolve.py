@@ -17,11 +17,12 @@ from stages.contract import InputError, Step
 from stages.evolve import __main__ as stage
 from stages.evolve import baselines
 from stages.evolve.evolution import Evolution
+from stages.evolve.material import prepare
 from stages.evolve.spec import SPEC
 from stages.lut.file import read_network
 from stages.lut.network import classes
 from stages.section import read_section
-from stages.waveforms import NAME, read_waveforms
+from stages.waveforms import NAME, Split, read_waveforms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -206,6 +207,13 @@ def test_waveforms_that_are_all_alike_are_refused(dataset: Path, tmp_path: Path)
     write_arrays(flat / NAME, arrays | {"train_codes": np.ones_like(arrays["train_codes"])})
     with pytest.raises(InputError, match="all alike"):
         stage.main(step(tmp_path, flat))
+
+
+def test_more_comparisons_than_memory_are_refused() -> None:
+    codes = np.random.default_rng(1).integers(0, 2**13, (25_600, 64), np.uint16)
+    labels = np.arange(len(codes)) % 2
+    with pytest.raises(InputError, match=r"comparisons of 25600 training waveforms take 1.5 GiB"):
+        prepare(Split(codes, labels.astype(np.uint8), labels.astype(np.int32)))
 
 
 @pytest.mark.parametrize(
