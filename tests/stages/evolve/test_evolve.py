@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import pytest
 from stages.arrays import write_arrays
 from stages.contract import InputError, Step
 from stages.evolve import __main__ as stage
-from stages.evolve import baselines
+from stages.evolve import baselines, figures, outputs
 from stages.evolve.evolution import Evolution
 from stages.evolve.material import prepare
 from stages.evolve.spec import SPEC
@@ -214,6 +215,20 @@ def test_more_comparisons_than_memory_are_refused() -> None:
     labels = np.arange(len(codes)) % 2
     with pytest.raises(InputError, match=r"comparisons of 25600 training waveforms take 1.5 GiB"):
         prepare(Split(codes, labels.astype(np.uint8), labels.astype(np.int32)))
+
+
+def test_what_nothing_was_sought_at_is_a_gap_in_the_scan(dataset: Path, tmp_path: Path) -> None:
+    data = read_waveforms(dataset)
+    scanned = np.where(data.test.labels == 1, np.where(np.arange(len(data.test)) % 2, 1, 1000), 0).astype(np.int32)
+    data = replace(data, test=replace(data.test, scanned=scanned))
+    edges, found, size = outputs._scanned(data.test.labels.astype(np.int64), data)
+    assert (found[0], found[-1], size[1:-1]) == (1, 1, [0] * 6)
+    assert np.isnan(found[1:-1]).all()
+    figures.draw_scan(tmp_path / "scan.svg", data, edges, found, size)
+    everywhere = [1.0] * len(found)
+    figures.draw_scan(tmp_path / "all.svg", data, edges, everywhere, size)
+    drawn, full = ((tmp_path / name).read_text().count("<use ") for name in ("scan.svg", "all.svg"))
+    assert full - drawn == 6
 
 
 @pytest.mark.parametrize(
