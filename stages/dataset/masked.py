@@ -71,7 +71,7 @@ def _look_at(root: Path, image: str, size: Tuple[int, int]) -> Mask:
             data = file.read(png.MAX_BYTES + 1)
         if len(data) > png.MAX_BYTES:
             return Mask(image, reason="its mask is larger than %d bytes" % png.MAX_BYTES)
-        found = decode(data, 0, ALL_VALUES)
+        found = decode(data, ALL_VALUES)
     except png.BROKEN as error:
         return Mask(image, reason="its mask cannot be used: %s" % (str(error) or type(error).__name__))
     if found.shape != size:
