@@ -1,6 +1,6 @@
 """Finds the images of a folder `<split>/<class>/*.png` and says what is wrong with its layout; opens no image.
 
-Photographs (`.jpg`, `.jpeg`) count as well. Where there is no `test`, `val` is the test split, as ImageNet has it.
+Photographs (`.jpg`, `.jpeg`) count as well. Where no class is in `test`, `val` is the test split, as ImageNet has it.
 Hidden files are not looked at. Whatever else is not an image is named in `ignored`, so that nothing is lost silently.
 """
 
@@ -60,7 +60,9 @@ def scan(root: Path) -> Layout:
     folders = _folders(root, root, layout)
     layout.ignored += sorted(set(folders) - set(SPLITS))
     splits = {split: _folders(root, root / split, layout) for split in SPLITS if split in folders}
-    layout.tested = VALIDATION if TEST not in splits and VALIDATION in splits else TEST
+    if not splits.get(TEST) and VALIDATION in splits:  # ImageNet comes with a flat `test`, whose files have no class
+        splits.pop(TEST, None)
+        layout.tested = VALIDATION
     _check_splits(root, splits, folders, (TRAIN, layout.tested))
     layout.classes = _check_classes(splits, (TRAIN, layout.tested))
     for split, classes in splits.items():
