@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
 from stages.contract import InputError
-from stages.dataset.layout import ENDINGS, SPLITS, printable, quoted
+from stages.dataset.layout import ENDINGS, SPLITS, printable
 from stages.dataset.png import MAX_BYTES
+from stages.images import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from stages import photographs
 from stages.contract import InputError, Step, number
 from stages.dataset import archive, duplicates, index, layout, occupancy, png
 from stages.dataset.index import Entry, Place
-from stages.dataset.layout import quoted
+from stages.images import quoted
 from stages.photographs import is_photograph
 
 if TYPE_CHECKING:

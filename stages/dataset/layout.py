@@ -15,6 +15,7 @@ from typing import Dict, List, Sequence, Set, Tuple
 from stages import photographs
 from stages.contract import InputError
 from stages.dataset.index import Place
+from stages.images import quoted
 
 TRAIN, TEST, VALIDATION = "train", "test", "val"
 NEEDED = (TRAIN, TEST)
@@ -123,12 +124,6 @@ def check_filled(layout: Layout, filled: Set[Tuple[str, str]], ignored: Sequence
                 "class '%s' has no usable image in '%s'%s" % (name, folder, found),
                 "add images to %s/%s, or remove the class from every split" % (folder, name),
             )
-
-
-def quoted(names: Sequence[str], most: int = 3) -> str:
-    """Names for a message: quoted, and cut with a count when there are many."""
-    shown = ", ".join("'%s'" % name for name in names[:most])
-    return shown if len(names) <= most else "%s and %d more" % (shown, len(names) - most)
 
 
 def _entries(root: Path, folder: Path) -> List[os.DirEntry[str]]:

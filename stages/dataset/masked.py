@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Sequence, Tu
 from stages.contract import InputError, Step, number
 from stages.dataset import duplicates, index, layout, masks, occupancy, png
 from stages.dataset.folder import CHANNELS, Source, judge, look_at_all, refuse_or_skip
-from stages.dataset.layout import GROUP, quoted
+from stages.dataset.layout import GROUP
+from stages.images import quoted
 from stages.masks import ALL_VALUES, decode
 
 if TYPE_CHECKING:
