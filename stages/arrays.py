@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_MEMBERS = 64
+KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of others, damage ends in errors of their own libraries
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can tell
 BROKEN = (
     OSError, ValueError, EOFError, KeyError, TypeError, OverflowError, RuntimeError, NotImplementedError,
@@ -71,7 +72,10 @@ def read_arrays(path: Path, expected: Mapping[str, Expected], most_bytes: int, r
 
 
 def _read(archive: zipfile.ZipFile, name: str, wanted: Expected, most_bytes: int) -> NDArray[Any]:
-    with archive.open("%s.npy" % name) as member:
+    info = archive.getinfo("%s.npy" % name)
+    if info.compress_type not in KINDS:
+        raise ValueError("array %s is neither stored nor deflated" % name)
+    with archive.open(info) as member:
         content = member.read(most_bytes + 1)
     if len(content) > most_bytes:
         raise ValueError("array %s has more than %d bytes" % (name, most_bytes))

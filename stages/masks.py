@@ -1,7 +1,7 @@
 """The truth of each pixel: masks beside the images of a data set, read with the same suspicion as the images.
 
-A mask is an 8-bit PNG of one channel and of its image's size, whose values are those that `dataset.json` names. Where
-another size is wanted it is resized without mixing values (nearest).
+A mask is an 8-bit PNG of one channel and of its image's size, whose values are those that `dataset.json` names. Where a
+smaller size is wanted, a pixel is sought if any pixel in its box is: nothing that is sought is lost.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ALL_VALUES = 256  # of a byte
 class Masks:
     """The masks of a data set: `values` names 0, 1, ...; `sought` is the one that a network with one output finds.
 
-    Where they are `merged`, every value from 1 on counts as 1.
+    Where they are `merged`, every value from 1 on is sought.
     """
 
     root: Path
@@ -66,13 +66,8 @@ class Masks:
             root.resolve(), tuple(told["values"]), told["sought"], bool(told.get("merged")), _read_list(folder / LIST)
         )
 
-    @property
-    def value(self) -> int:
-        """The value of what is sought."""
-        return self.values.index(self.sought)
-
-    def load(self, row: Row, size: int) -> NDArray[np.uint8]:
-        """Decode the mask of an image to `size` x `size` values.
+    def load(self, row: Row, size: int) -> NDArray[np.bool_]:
+        """Decode the mask of an image and say which of `size` x `size` pixels are sought.
 
         Raises:
             InputError: it is missing, changed, damaged or has a value without a name.
@@ -86,14 +81,14 @@ class Masks:
                 content = file.read(MAX_BYTES + 1)
             if hashlib.sha256(content).hexdigest() != digest:
                 raise ValueError("it changed since the data set was looked at")
-            found = decode(content, size, ALL_VALUES if self.merged else len(self.values))
-            return np.minimum(found, 1) if self.merged else found
+            found = decode(content, ALL_VALUES if self.merged else len(self.values))
+            return _resized(found > 0 if self.merged else found == self.values.index(self.sought), size)
         except BROKEN as error:
             raise _bad(row.path, str(error) or type(error).__name__) from error
 
 
-def decode(content: bytes, size: int, values: int) -> NDArray[np.uint8]:
-    """Decode a mask; `size` 0 keeps its own.
+def decode(content: bytes, values: int) -> NDArray[np.uint8]:
+    """Decode a mask in its own size.
 
     Raises:
         ValueError, OSError: it is not an 8-bit greyscale PNG, damaged, or has a value of `values` or more.
@@ -107,14 +102,30 @@ def decode(content: bytes, size: int, values: int) -> NDArray[np.uint8]:
         raise ValueError("%d x %d pixels, expected 1 to %d in all" % (width, height, MAX_PIXELS))
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
         image.load()
-        found = np.asarray(image if size == 0 or image.size == (size, size) else _resized(image, size), dtype=np.uint8)
+        found = np.asarray(image, dtype=np.uint8)
     if found.max() >= values:
         raise ValueError("the value %d, where %d are named" % (found.max(), values))
     return found
 
 
-def _resized(image: Any, size: int) -> Any:
-    return image.resize((size, size), Image.Resampling.NEAREST)
+def _resized(sought: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
+    """Shrink or enlarge along each axis.
+
+    Of a line of one pixel in a larger mask the nearest pixels may be none or all, while its image, a mean, shows it.
+    """
+    for axis, length in enumerate(sought.shape):
+        if length > size:  # a pixel is in the box that its centre lies in
+            boxes = _nearest(length, size)
+            sought = np.logical_or.reduceat(sought, np.searchsorted(boxes, np.arange(size)), axis=axis)
+        elif length < size:
+            sought = sought.take(_nearest(size, length), axis=axis)
+    return sought
+
+
+def _nearest(many: int, few: int) -> NDArray[np.int64]:
+    """Say in which of a few equal parts the centre of each of many lies."""
+    found: NDArray[np.int64] = (2 * np.arange(many) + 1) * few // (2 * many)
+    return found
 
 
 def _is_description(told: Any) -> bool:

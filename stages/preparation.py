@@ -18,7 +18,11 @@ NAME = "preparation"
 
 
 def with_preparation(model: Any, preparation: Preparation) -> Any:
-    """Return the network with the layer before it, which no training changes; weights are drawn anew."""
+    """Return the network with the layer before it; weights are drawn anew.
+
+    A training leaves the layer as it is, but two tune it: the fine-tune that ptq-int8 tries last, which knows a file's
+    operators and not its layers, and that of qat-int8-paper, where TFMOT trains every kernel that it simulates.
+    """
     import tensorflow as tf
 
     entry = tf.keras.Input(model.input_shape[1:])

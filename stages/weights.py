@@ -27,9 +27,11 @@ HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
 KERAS_MEMBER = "model.weights.h5"
 MAX_MEMBERS = 1000
+KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of others, damage ends in errors of their own libraries
 # Adam keeps two more numbers for each weight, and HDF5 adds headers: more than this is not a file of our network.
 LARGEST_PER_WEIGHT = 4
 SPARE_BYTES = 2**26
+PREPARATION = [(1, 1, 3, 1), (3,)]  # shapes of the layer that stages/preparation.py makes
 BROKEN_HDF5 = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError)
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError)
 
@@ -71,8 +73,9 @@ def start_from(model: Any, path: Path, what: str) -> bool:
 
     Raises:
         WrongWeightsError: as `load_weights`.
+        InputError: the file has a layer that prepares images, which the network lacks.
     """
-    return _weighted(model)[-1] in _load(model, path, what, _shared)
+    return _weighted(model)[-1] in _load(model, path, what, lambda file, layers: _shared(file, layers, what))
 
 
 def _load(model: Any, path: Path, what: str, match: Match) -> List[Any]:
@@ -93,10 +96,17 @@ def _weighted(model: Any) -> List[Any]:
     return [layer for layer in model.layers if layer.weights]
 
 
-def _shared(file: Any, layers: List[Any]) -> Tuple[List[Any], List[Stored]]:
+def _shared(file: Any, layers: List[Any], what: str) -> Tuple[List[Any], List[Stored]]:
     """Pair the layers with those of a file that may lack the first or have another last one."""
     body = [layer for layer in layers if layer.name != NAME]
     stored = _stored_layers(file, body)
+    if len(stored) == len(body) + 1 and _is_preparation(stored[0]):
+        if len(layers) == len(body):
+            raise InputError(
+                "%s cannot be used: they begin with a layer that prepares images, which this network lacks" % what,
+                "set train.input_values=keras, as it was where these weights were trained",
+            )
+        body = layers
     if len(stored) > len(body):
         return layers, stored
     kernel = tuple(body[-1].weights[0].shape)
@@ -104,6 +114,10 @@ def _shared(file: Any, layers: List[Any]) -> Tuple[List[Any], List[Stored]]:
     if kernels != [kernel] and all(shape[:-1] == kernel[:-1] for shape in kernels):
         return body[:-1], stored[: len(body) - 1]
     return body, stored
+
+
+def _is_preparation(stored: Stored) -> bool:
+    return [tuple(array.shape) for array in stored.arrays] == PREPARATION
 
 
 @contextmanager
@@ -131,6 +145,8 @@ def _member(file: Any, most: int, what: str) -> bytes:
         with zipfile.ZipFile(file) as archive:
             if len(archive.infolist()) > MAX_MEMBERS or KERAS_MEMBER not in archive.namelist():
                 raise WrongWeightsError(what, "the archive holds no %s" % KERAS_MEMBER)
+            if archive.getinfo(KERAS_MEMBER).compress_type not in KINDS:
+                raise WrongWeightsError(what, "%s is neither stored nor deflated" % KERAS_MEMBER)
             with archive.open(KERAS_MEMBER) as member:
                 content = member.read(most + 1)
     except BROKEN_ZIP as error:

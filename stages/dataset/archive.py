@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
 from stages.contract import InputError
-from stages.dataset.layout import ENDINGS, SPLITS, printable, quoted
+from stages.dataset.layout import ENDINGS, SPLITS, printable
 from stages.dataset.png import MAX_BYTES
+from stages.images import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ MAX_MEMBERS = 5_000_000
 MAX_RATIO = 200  # of PNG and JPEG files, which are compressed already, a zip file holds about 1:1
 MAX_TOTAL_BYTES = 2**40
 LONGEST_NAME = 255
+KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of others, damage ends in errors of their own libraries
 GIBIBYTE = 2**30
 SAFE_REMEDY = "make the zip file anew from the plain image files, or give the folder itself"
 
@@ -114,12 +116,14 @@ def _place(parts: Tuple[str, ...], stem: str) -> Optional[Tuple[str, str, str]]:
 
 
 def _check_member(path: Path, info: zipfile.ZipInfo) -> None:
-    """Refuse what is no plain file: links, devices, encrypted or oversized members."""
+    """Refuse what is no plain file: links, devices, encrypted, unusually packed or oversized members."""
     mode = info.external_attr >> 16
     if stat.S_IFMT(mode) not in {0, stat.S_IFREG}:
         raise _unsafe(path, "'%s' is a link or a device" % info.filename)
     if info.flag_bits & 0x1:
         raise _unsafe(path, "'%s' is encrypted" % info.filename)
+    if info.compress_type not in KINDS:
+        raise _unsafe(path, "'%s' is neither stored nor deflated" % info.filename)
     if info.file_size > MAX_BYTES:
         raise _unsafe(path, "'%s' has %d bytes, at most %d are read" % (info.filename, info.file_size, MAX_BYTES))
 

@@ -18,7 +18,7 @@ from stages import photographs
 from stages.contract import InputError, Step, number
 from stages.dataset import archive, duplicates, index, layout, occupancy, png
 from stages.dataset.index import Entry, Place
-from stages.dataset.layout import quoted
+from stages.images import quoted
 from stages.photographs import is_photograph
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def make(step: Step) -> None:
     refuse_or_skip(step, source, bad, len(looks) + len(source.bad) + len(found.bad))
     layout.check_filled(found, {entry[:2] for entry in entries}, ignored)
     if found.tested != layout.TEST:
-        step.warning("there is no split '%s': networks are tested on '%s'" % (layout.TEST, found.tested))
+        step.warning("there is no split '%s' with classes: networks are tested on '%s'" % (layout.TEST, found.tested))
     facts = _warn(step, entries, ignored, bad)
     facts["splits"] = index.write(step.out, "folder", found.classes, size, entries, images=source.images, skipped=bad)
     seconds = time.perf_counter() - start

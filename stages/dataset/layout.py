@@ -1,6 +1,6 @@
 """Finds the images of a folder `<split>/<class>/*.png` and says what is wrong with its layout; opens no image.
 
-Photographs (`.jpg`, `.jpeg`) count as well. Where there is no `test`, `val` is the test split, as ImageNet has it.
+Photographs (`.jpg`, `.jpeg`) count as well. Where no class is in `test`, `val` is the test split, as ImageNet has it.
 Hidden files are not looked at. Whatever else is not an image is named in `ignored`, so that nothing is lost silently.
 """
 
@@ -15,6 +15,7 @@ from typing import Dict, List, Sequence, Set, Tuple
 from stages import photographs
 from stages.contract import InputError
 from stages.dataset.index import Place
+from stages.images import quoted
 
 TRAIN, TEST, VALIDATION = "train", "test", "val"
 NEEDED = (TRAIN, TEST)
@@ -60,7 +61,9 @@ def scan(root: Path) -> Layout:
     folders = _folders(root, root, layout)
     layout.ignored += sorted(set(folders) - set(SPLITS))
     splits = {split: _folders(root, root / split, layout) for split in SPLITS if split in folders}
-    layout.tested = VALIDATION if TEST not in splits and VALIDATION in splits else TEST
+    if not splits.get(TEST) and VALIDATION in splits:  # ImageNet comes with a flat `test`, whose files have no class
+        splits.pop(TEST, None)
+        layout.tested = VALIDATION
     _check_splits(root, splits, folders, (TRAIN, layout.tested))
     layout.classes = _check_classes(splits, (TRAIN, layout.tested))
     for split, classes in splits.items():
@@ -121,12 +124,6 @@ def check_filled(layout: Layout, filled: Set[Tuple[str, str]], ignored: Sequence
                 "class '%s' has no usable image in '%s'%s" % (name, folder, found),
                 "add images to %s/%s, or remove the class from every split" % (folder, name),
             )
-
-
-def quoted(names: Sequence[str], most: int = 3) -> str:
-    """Names for a message: quoted, and cut with a count when there are many."""
-    shown = ", ".join("'%s'" % name for name in names[:most])
-    return shown if len(names) <= most else "%s and %d more" % (shown, len(names) - most)
 
 
 def _entries(root: Path, folder: Path) -> List[os.DirEntry[str]]:

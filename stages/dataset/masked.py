@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Sequence, Tu
 from stages.contract import InputError, Step, number
 from stages.dataset import duplicates, index, layout, masks, occupancy, png
 from stages.dataset.folder import CHANNELS, Source, judge, look_at_all, refuse_or_skip
-from stages.dataset.layout import GROUP, quoted
+from stages.dataset.layout import GROUP
+from stages.images import quoted
 from stages.masks import ALL_VALUES, decode
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _look_at(root: Path, image: str, size: Tuple[int, int]) -> Mask:
             data = file.read(png.MAX_BYTES + 1)
         if len(data) > png.MAX_BYTES:
             return Mask(image, reason="its mask is larger than %d bytes" % png.MAX_BYTES)
-        found = decode(data, 0, ALL_VALUES)
+        found = decode(data, ALL_VALUES)
     except png.BROKEN as error:
         return Mask(image, reason="its mask cannot be used: %s" % (str(error) or type(error).__name__))
     if found.shape != size:

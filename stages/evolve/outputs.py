@@ -111,14 +111,18 @@ def _other(row: Row) -> Dict[str, Any]:
 
 
 def _scanned(predicted: NDArray[np.int64], data: Waveforms) -> Tuple[List[float], List[float], List[int]]:
-    """Share of the second class that is found, in bins of the scanned quantity: edges, shares, counts."""
+    """Share of the second class that is found, in bins of the scanned quantity: edges, shares, counts.
+
+    The share of a bin without any is not a number, and drawn as a gap: none were missed there.
+    """
     sought = data.test.labels == 1
     values = data.test.scanned[sought] / data.scan.parts
     edges = np.linspace(float(values.min()), float(values.max()), BINS + 1)
     place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, BINS - 1)
     size = np.bincount(place, minlength=BINS)
     right = np.bincount(place, weights=predicted[sought] == 1, minlength=BINS)
-    return edges.tolist(), (right / np.maximum(1, size)).tolist(), size.tolist()
+    share = np.divide(right, size, out=np.full(BINS, np.nan), where=size > 0)
+    return edges.tolist(), share.tolist(), size.tolist()
 
 
 def _section(evolved: Evolved, data: Waveforms) -> Section:

@@ -42,7 +42,9 @@ class Pair:
 
     @property
     def learnt(self) -> List[Any]:
-        """The operator's variables that have a place in Keras: a layer without bias gets none."""
+        """The operator's variables that are trained and have a place in Keras: a layer without bias gets none."""
+        if not self.layer.trainable:  # the one that prepares images (stages/preparation.py)
+            return []
         keeps_bias = self.operator.bias is not None and (self.norm is not None or self.layer.use_bias)
         return [self.operator.kernel, *([self.operator.bias] if keeps_bias else [])]
 

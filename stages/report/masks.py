@@ -34,7 +34,7 @@ class Answers:
     def picture(self, place: int, row: Row) -> NDArray[np.float64]:
         """Draw the image at `place` of the test split, [row, column, colour]."""
         found = np.unpackbits(self._bits[place], count=self._size**2).reshape(self._size, self._size) > 0
-        sought = self._masks.load(row, self._size) == self._masks.value
+        sought = self._masks.load(row, self._size)
         drawn: NDArray[np.float64] = np.zeros((self._size, self._size, 3))
         for where, colour in ((sought & found, HIT), (sought & ~found, MISS), (found & ~sought, FALSE)):
             drawn[where] = colour

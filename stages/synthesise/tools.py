@@ -39,7 +39,7 @@ class Tools:
         """Run a tool and return what it said.
 
         Raises:
-            InputError: it is not installed.
+            InputError: it is not installed, or took too long.
             RuntimeError: it failed.
         """
         text, code = self.tried(*command)
@@ -48,24 +48,39 @@ class Tools:
         return text
 
     def tried(self, *command: str) -> Tuple[str, int]:
-        """Run a tool and return what it said with its exit code."""
+        """Run a tool and return what it said with its exit code.
+
+        Raises:
+            InputError: it is not installed, or took too long.
+        """
         if shutil.which(command[0]) is None:
             raise InputError(
                 "%s is not installed in this environment" % command[0],
                 "use the synthesise image (--engine docker), or install Debian's packages of docker/synthesise",
             )
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=LIMIT_S,
-            check=False,
-        )
-        text = done.stdout.decode("utf-8", "replace")
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=LIMIT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            self._keep(command, error.output or b"")
+            raise InputError(
+                "%s was not done after %d s" % (command[0], LIMIT_S),
+                "give a smaller network (evolve.layers, evolve.fan_in) or fewer vectors (synthesise.vectors)",
+            ) from error
+        return self._keep(command, done.stdout), done.returncode
+
+    def _keep(self, command: Sequence[str], output: bytes) -> str:
+        """Note what a tool said, and return it."""
+        text = output.decode("utf-8", "replace")
         self.said.extend(["$ %s" % " ".join(command), TIMES.sub(" -", text.rstrip())])
-        return text, done.returncode
+        return text
 
 
 def versions(tools: Tools) -> Dict[str, str]:

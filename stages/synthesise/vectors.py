@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_EXHAUSTIVE = 16
 SEED = 20260101
+CHUNK = 65_536  # vectors whose text is in memory at a time
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,10 @@ class Vectors:
 
     def write(self, folder: Path, network: Network) -> None:
         """Write `vectors.txt`, hexadecimal, and `expected.txt`, binary; the highest bit comes first."""
-        (folder / "vectors.txt").write_text("\n".join(_hexadecimal(self.bits, vhdl.digits(network))) + "\n", "ascii")
+        with (folder / "vectors.txt").open("w", encoding="ascii") as file:
+            for first in range(0, len(self), CHUNK):
+                lines = _hexadecimal(self.bits[first : first + CHUNK], vhdl.digits(network))
+                file.writelines("%s\n" % line for line in lines)
         (folder / "expected.txt").write_text("\n".join(binary(self.answers)) + "\n", "ascii")
 
 
@@ -48,7 +52,8 @@ def draw(network: Network, waveforms: NDArray[np.uint16], count: int) -> Vectors
         numbers = np.arange(2**network.inputs)[:, np.newaxis]
         bits = (numbers >> np.arange(network.inputs) & 1).astype(np.bool_)
         return Vectors(bits, network.answer(bits), "all %s vectors" % f"{len(bits):,}")
-    random = np.random.default_rng(SEED).random((count, network.inputs)) < 0.5
+    octets = np.random.default_rng(SEED).integers(0, 256, (count, -(-network.inputs // 8)), np.uint8)
+    random = np.unpackbits(octets, axis=1, count=network.inputs).view(np.bool_)
     bits = np.concatenate([network.compare(waveforms), random])
     about = "those of %s test waveforms and %s random vectors" % (f"{len(waveforms):,}", f"{count:,}")
     return Vectors(bits, network.answer(bits), about)

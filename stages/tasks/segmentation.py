@@ -49,7 +49,7 @@ class Segmentation:
 
     def truth(self, row: Row, size: int) -> NDArray[np.float32]:
         """Give the mask of what is sought."""
-        found: NDArray[np.float32] = (self.masks.load(row, size) == self.masks.value).astype(np.float32)
+        found: NDArray[np.float32] = self.masks.load(row, size).astype(np.float32)
         return found[..., np.newaxis]
 
     def truth_like(self, size: int) -> Tuple[Tuple[int, ...], str]:

@@ -59,13 +59,11 @@ class Training:
         self.checkpoints.load_best(model, state.schedule)
         return Trained(model, state.schedule, state.history, resumed_at)
 
-    def evaluate_only(self) -> Trained:
-        """Validate the model as it starts, without any training."""
+    def untrained(self) -> Trained:
+        """Give the model as it starts. Nothing is validated: that chooses an epoch, and of ImageNet takes hours."""
         model = self._compiled()
-        measured = validate(model, self.validation, self.task.watched)
-        check_finite(measured["val_loss"], 0, self.settings)
         self.loggers.close()
-        return Trained(model, Schedule(self.settings.learning_rate, best_loss=measured["val_loss"]), [], None)
+        return Trained(model, Schedule(self.settings.learning_rate), [], None)
 
     def _start(self) -> Any:
         """Take up the last checkpoint, or begin."""

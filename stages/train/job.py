@@ -33,7 +33,7 @@ class Job:
         """Train, or take up a training that was ended; test the best epoch; write outputs and record."""
         runtime.configure(self._settings.device, self._step.threads, self._settings.seed)
         training = self._training()
-        trained = training.run() if self._settings.epochs else training.evaluate_only()
+        trained = training.run() if self._settings.epochs else training.untrained()
         outputs.write_model(self._step.out, self._settings, self._data, trained)
         outputs.write_history(self._step.out, trained, self._data.task.watched)
         self._test(trained)
@@ -96,13 +96,10 @@ class Job:
 
     def _numbers(self, trained: Trained) -> List[Dict[str, Any]]:
         """Give what only this stage can measure; scores are benchmark's, with every runtime alike."""
-        loss = trained.schedule.best_loss
-        if loss is None:
-            raise RuntimeError("a training ended without a validation loss")
-        return [
-            number("best_epoch", trained.schedule.best_epoch, "1"),
-            number("validation_loss", loss, "1", n=len(self._data.validation)),
-        ]
+        best_epoch, loss = number("best_epoch", trained.schedule.best_epoch, "1"), trained.schedule.best_loss
+        if loss is None:  # without epochs there is none
+            return [best_epoch]
+        return [best_epoch, number("validation_loss", loss, "1", n=len(self._data.validation))]
 
     def _facts(self, trained: Trained) -> Dict[str, Any]:
         data = self._data

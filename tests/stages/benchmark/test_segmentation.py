@@ -201,11 +201,11 @@ def png(mode: str, value: int = 1) -> bytes:
 @pytest.mark.parametrize("content", [b"", b"GIF89a", png("RGB"), png("I;16"), png("L", 7), png("L")[:-20]])
 def test_what_is_no_mask_is_refused(content: bytes) -> None:
     with pytest.raises((ValueError, OSError)):
-        decode(content, 4, 3)
+        decode(content, 3)
 
 
 @given(st.binary(max_size=200))
 def test_bytes_after_the_mark_never_do_more_than_fail(tail: bytes) -> None:
     content = png("L")[:33] + tail
     with contextlib.suppress(*BROKEN):
-        assert decode(content, 4, 3).shape == (4, 4)
+        assert decode(content, 3).shape == (4, 4)

@@ -74,7 +74,28 @@ def test_what_is_not_0_is_sought(tmp_path: Path, data: Path) -> None:
     row = task.images.rows("train")[0]
     mask = np.asarray(Image.open(data / "masks" / "train" / "0.png").resize((8, 8), Image.Resampling.NEAREST))
     assert (task.truth(row, 8)[..., 0] == (mask > 0)).all()
-    assert Masks.read(step).load(row, 8).max() == 1
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 7, 8])
+def test_a_line_of_one_pixel_stays_in_a_smaller_mask(tmp_path: Path, data: Path, size: int) -> None:
+    lines = {f"{way}{place}": (way, place) for way, count in (("row", 6), ("column", 8)) for place in range(count)}
+    for name, (way, place) in lines.items():
+        mask = np.zeros((6, 8))
+        mask[place if way == "row" else slice(None), place if way == "column" else slice(None)] = 255
+        (data / "images" / "train" / f"{name}.png").write_bytes((data / "images" / "train" / "0.png").read_bytes())
+        (data / "masks" / "train" / f"{name}.png").write_bytes(png(mask))
+    step = make(tmp_path, data)
+    step.inputs["dataset"] = step.out
+    masks = Masks.read(step)
+    for row in task_of("unet447", step).images.rows("train"):
+        name = row.path.split("/")[-1].removesuffix(".png")
+        if name in lines:
+            way, place = lines[name]
+            found, length = masks.load(row, size), 6 if way == "row" else 8
+            across = found.any(axis=1 if way == "row" else 0)
+            assert found.sum() == size * across.sum()  # whole lines
+            assert across[(2 * place + 1) * size // (2 * length)] or size > length
+            assert across.sum() == 1 or (size > length and across.any())
 
 
 def test_an_image_without_a_mask_is_named(tmp_path: Path, data: Path) -> None:

@@ -50,7 +50,16 @@ def test_val_is_the_test_split_where_there_is_no_other(tmp_path: Path) -> None:
     assert told["splits"] == {name: {"n01440764": n, "n01440771": n} for name, n in (("train", 2), ("test", 1))}
     assert {row["path"].split("/")[0] for row in rows(step) if row["split"] == "test"} == {"val"}
     assert told["size"] is None
-    assert "there is no split 'test': networks are tested on 'val'" in step.events.getvalue()  # type: ignore[attr-defined]
+    assert "there is no split 'test' with classes: networks are tested on 'val'" in step.events.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_flat_test_without_classes_counts_as_none_beside_val(tmp_path: Path) -> None:
+    flat = {"test/ILSVRC2012_test_00000001.JPEG": photograph()}
+    step = make(tmp_path, plant(tmp_path / "data", imagenet() | flat))
+    assert {row["path"].split("/")[0] for row in rows(step) if row["split"] == "test"} == {"val"}
+    told = step.events.getvalue()  # type: ignore[attr-defined]
+    assert "there is no split 'test' with classes: networks are tested on 'val'" in told
+    assert "'test/ILSVRC2012_test_00000001.JPEG'" in told
 
 
 def test_val_stays_val_beside_a_test_split(tmp_path: Path) -> None:

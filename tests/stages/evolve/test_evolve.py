@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,14 @@ import pytest
 from stages.arrays import write_arrays
 from stages.contract import InputError, Step
 from stages.evolve import __main__ as stage
-from stages.evolve import baselines
+from stages.evolve import baselines, figures, outputs
 from stages.evolve.evolution import Evolution
+from stages.evolve.material import prepare
 from stages.evolve.spec import SPEC
 from stages.lut.file import read_network
 from stages.lut.network import classes
 from stages.section import read_section
-from stages.waveforms import NAME, read_waveforms
+from stages.waveforms import NAME, Split, read_waveforms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,6 +184,23 @@ def test_layers_that_end_in_more_than_one_bit_are_refused(dataset: Path, tmp_pat
         stage.main(step(tmp_path, dataset, layers=[6, 2]))
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"layers": [*[2] * 16, 1]}, "17 layers, at most 16"),
+        ({"layers": [*[1000] * 4, 96, 1]}, "4097 neurons, at most 4096"),
+        ({"layers": [683, 1], "fan_in": 6}, "4098 inputs, at most 4096"),
+    ],
+)
+def test_what_no_network_can_hold_is_refused_before_the_search(
+    dataset: Path, tmp_path: Path, values: dict[str, Any], message: str
+) -> None:
+    one = step(tmp_path, dataset, **values)
+    with pytest.raises(InputError, match=message):
+        stage.main(one)
+    assert not one.events.getvalue()  # type: ignore[attr-defined]
+
+
 def test_waveforms_that_are_all_alike_are_refused(dataset: Path, tmp_path: Path) -> None:
     flat = tmp_path / "flat"
     shutil.copytree(dataset, flat)
@@ -189,6 +208,27 @@ def test_waveforms_that_are_all_alike_are_refused(dataset: Path, tmp_path: Path)
     write_arrays(flat / NAME, arrays | {"train_codes": np.ones_like(arrays["train_codes"])})
     with pytest.raises(InputError, match="all alike"):
         stage.main(step(tmp_path, flat))
+
+
+def test_more_comparisons_than_memory_are_refused() -> None:
+    codes = np.random.default_rng(1).integers(0, 2**13, (25_600, 64), np.uint16)
+    labels = np.arange(len(codes)) % 2
+    with pytest.raises(InputError, match=r"comparisons of 25600 training waveforms take 1.5 GiB"):
+        prepare(Split(codes, labels.astype(np.uint8), labels.astype(np.int32)))
+
+
+def test_what_nothing_was_sought_at_is_a_gap_in_the_scan(dataset: Path, tmp_path: Path) -> None:
+    data = read_waveforms(dataset)
+    scanned = np.where(data.test.labels == 1, np.where(np.arange(len(data.test)) % 2, 1, 1000), 0).astype(np.int32)
+    data = replace(data, test=replace(data.test, scanned=scanned))
+    edges, found, size = outputs._scanned(data.test.labels.astype(np.int64), data)
+    assert (found[0], found[-1], size[1:-1]) == (1, 1, [0] * 6)
+    assert np.isnan(found[1:-1]).all()
+    figures.draw_scan(tmp_path / "scan.svg", data, edges, found, size)
+    everywhere = [1.0] * len(found)
+    figures.draw_scan(tmp_path / "all.svg", data, edges, everywhere, size)
+    drawn, full = ((tmp_path / name).read_text().count("<use ") for name in ("scan.svg", "all.svg"))
+    assert full - drawn == 6
 
 
 @pytest.mark.parametrize(

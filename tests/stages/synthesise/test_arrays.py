@@ -99,3 +99,16 @@ def test_a_file_of_very_many_arrays_is_refused(tmp_path: Path) -> None:
     write_arrays(tmp_path / "x.npz", {str(number): ARRAYS["b"] for number in range(65)})
     with pytest.raises(InputError, match="more than 64 arrays"):
         read(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_array_of_another_kind_is_refused(tmp_path: Path, kind: int) -> None:
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        for name, array in ARRAYS.items():
+            archive.writestr(f"{name}.npy", npy(array))
+    content = bytearray(path.read_bytes())
+    content[60:100] = bytes(40)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="array a is neither stored nor deflated"):
+        read(path)

@@ -44,6 +44,24 @@ def test_with_more_inputs_test_waveforms_and_random_vectors_are() -> None:
     assert drawn.about == "those of 20 test waveforms and 1,000 random vectors"
 
 
+def test_random_vectors_are_the_same_each_time_and_no_bit_stands_still() -> None:
+    network, codes = lutnets.network(1, inputs=21), np.eye(21, dtype=np.uint16)
+    one, other = (vectors.draw(network, codes, 1000) for _ in range(2))
+    assert np.array_equal(one.bits, other.bits)
+    assert (abs(one.bits[21:].mean(axis=0) - 0.5) < 0.1).all()  # six standard deviations
+    assert len(np.unique(one.bits[21:], axis=0)) > 990
+
+
+def test_many_vectors_are_written_line_by_line(tmp_path: Path) -> None:
+    network, count = lutnets.network(1, inputs=17), vectors.CHUNK + 3
+    drawn = vectors.draw(network, np.zeros((1, 17), np.uint16), count)
+    drawn.write(tmp_path, network)
+    lines = (tmp_path / "vectors.txt").read_text().splitlines()
+    assert len(lines) == len((tmp_path / "expected.txt").read_text().splitlines()) == count + 1
+    whole = [sum(1 << place for place in np.flatnonzero(row).tolist()) for row in drawn.bits[-5:]]
+    assert [int(line, 16) for line in lines[-5:]] == whole
+
+
 def test_tables_descend_and_are_indexed() -> None:
     text = vhdl.core(lutnets.network(1))
     assert "std_logic_vector(63 downto 0) :=" in text
@@ -85,6 +103,17 @@ def test_the_times_that_a_tool_took_are_left_out(tmp_path: Path) -> None:
     said = "Info: Router1 time 0.23s\nInfo:  108 | 6  102 | 6 102 | 0|     0.23       1.23|\nMax delay: 9.74 ns 0x1.5s"
     tools.run("echo", said)
     assert tools.said[1] == "Info: Router1 time  -\nInfo:  108 | 6  102 | 6 102 | 0| -|\nMax delay: 9.74 ns 0x1.5s"
+
+
+def test_a_tool_that_takes_too_long_is_named_and_what_it_said_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.synthesise.tools.LIMIT_S", 1)
+    tools = Tools(tmp_path)
+    with pytest.raises(InputError, match="sh was not done after 1 s") as caught:
+        tools.run("sh", "-c", "echo halfway; exec sleep 60")
+    assert "synthesise.vectors" in caught.value.remedy
+    assert tools.said == ["$ sh -c echo halfway; exec sleep 60", "halfway"]
 
 
 def test_a_tool_that_fails_says_why(tmp_path: Path) -> None:

@@ -217,10 +217,12 @@ def test_the_record_of_losses_is_plain_json(whole: Trained) -> None:
     assert json.loads(json.dumps(whole.history)) == whole.history
 
 
-def test_without_epochs_the_model_is_only_validated(tmp_path: Path, blobs: Path) -> None:
-    one = training(tmp_path, blobs, epochs=0)
-    trained = one.evaluate_only()
+def test_without_epochs_no_image_is_looked_at(tmp_path: Path) -> None:
+    folder = make_dataset(tmp_path / "set", size=16, train=10, test=2)
+    one = training(tmp_path, folder, epochs=0)
+    for row in (*one.train.rows, *one.validation.rows):
+        (folder / "images" / row.path).unlink()
+    trained = one.untrained()
     assert trained.history == []
-    assert trained.schedule.best_epoch == 0
-    assert trained.schedule.best_loss is not None
+    assert (trained.schedule.best_epoch, trained.schedule.best_loss) == (0, None)
     assert list((tmp_path / "partial").iterdir()) == []

@@ -93,6 +93,27 @@ def test_weights_that_were_saved_with_the_preparation_are_taken(tmp_path: Path) 
     assert all(np.array_equal(*pair) for pair in zip(source.get_weights(), mine.get_weights(), strict=True))
 
 
+@pytest.mark.parametrize("classes", [3, CLASSES + 1])
+def test_weights_with_the_preparation_and_of_other_classes_lack_only_the_head(tmp_path: Path, classes: int) -> None:
+    source, mine = (with_preparation(network(number), IMAGENET) for number in (CLASSES, classes))
+    source.get_layer(NAME).set_weights([2 * value for value in source.get_layer(NAME).get_weights()])
+    source.save_weights(str(tmp_path / "source.h5"))
+    head = mine.layers[-1].get_weights()
+    assert not start_from(mine, tmp_path / "source.h5", "it")
+    assert all(np.array_equal(*pair) for pair in zip(head, mine.layers[-1].get_weights(), strict=True))
+    pairs = zip(source.layers[:-1], mine.layers[:-1], strict=True)
+    for one, other in pairs:
+        assert all(np.array_equal(*pair) for pair in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("classes", [CLASSES, CLASSES + 1])
+def test_weights_with_the_preparation_want_a_network_that_has_it(tmp_path: Path, classes: int) -> None:
+    with_preparation(network(CLASSES), IMAGENET).save_weights(str(tmp_path / "source.h5"))
+    with pytest.raises(InputError, match="it cannot be used: they begin with a layer that prepares images") as caught:
+        start_from(network(classes), tmp_path / "source.h5", "it")
+    assert "train.input_values=keras" in caught.value.remedy
+
+
 def test_a_difference_before_the_head_is_refused(tmp_path: Path) -> None:
     layers = tf.keras.layers
     entry = layers.Input((16, 16, 3))

@@ -19,7 +19,8 @@ from stages.convert.recipes import qat_int8
 from stages.convert.simulation import Simulation
 from stages.convert.source import Source
 from stages.images import as_floats
-from stages.models import build
+from stages.models import IMAGENET, build
+from stages.preparation import NAME, with_preparation
 from stages.qat.distilled import Distilled
 from stages.qat.folded import pairs
 from stages.qat.ranging import best_ranges
@@ -116,6 +117,15 @@ def learnt_comes_back(made: Distilled, pixels: NDArray[np.uint8]) -> list[Any]:
 def test_what_is_trained_is_the_file(untaught: Distilled, pixels: NDArray[np.uint8]) -> None:
     # The softmax of the file is rounded. With one scale for all channels of a kernel it would be more than one step.
     assert steps_apart(untaught, pixels) <= 1
+
+
+def test_the_layer_that_prepares_images_is_not_learnt(pixels: NDArray[np.uint8]) -> None:
+    made = Distilled(step(), with_preparation(network(), IMAGENET), pixels)
+    begun = made.kept.get_weights()
+    learnt_comes_back(made, pixels)
+    changed = [not np.array_equal(*pair) for pair in zip(begun, made.kept.get_weights(), strict=True)]
+    assert made.kept.layers[1].name == NAME
+    assert changed[:3] == [False, False, True]
 
 
 def test_it_still_is_after_learning_through_weights_kept_in_keras(

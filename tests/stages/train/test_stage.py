@@ -171,9 +171,12 @@ def test_without_epochs_given_weights_are_only_evaluated(trained: Path, dataset:
         assert (out / name).read_bytes() == (trained / name).read_bytes(), name
     assert lines_of(out / "history.csv") == []
     numbers = {one["metric"]: one["value"] for one in json.loads((out / "record.json").read_text())["numbers"]}
-    assert numbers["best_epoch"] == 0
-    expected = json.loads((trained / "metrics.json").read_text())["validation_loss"]
-    assert numbers["validation_loss"] == pytest.approx(expected)
+    assert numbers == {"best_epoch": 0}
+    told, expected = (json.loads((folder / "metrics.json").read_text()) for folder in (out, trained))
+    changed = {"best_epoch": 0, "epochs": 0, "stopped_early": False, "validation_loss": None}
+    assert told == {**expected, **changed}
+    images, wanted = (json.loads((folder / "model.json").read_text())["validation_images"] for folder in (out, trained))
+    assert images == wanted
 
 
 def test_damaged_weights_end_the_step_with_code_2(dataset: Path, tmp_path: Path) -> None:

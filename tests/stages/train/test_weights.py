@@ -150,6 +150,18 @@ def test_an_archive_without_weights_is_refused(tmp_path: Path) -> None:
         load_weights(network(), path, "it")
 
 
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_archive_of_another_kind_is_refused(saved: tuple[Any, Path], tmp_path: Path, kind: int) -> None:
+    path = tmp_path / "init"
+    with zipfile.ZipFile(saved[1] / "archive") as source, zipfile.ZipFile(path, "w", kind) as made:
+        made.writestr("model.weights.h5", source.read("model.weights.h5"))
+    content = bytearray(path.read_bytes())
+    content[100:400] = bytes(300)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="neither stored nor deflated"):
+        load_weights(network(), path, "it")
+
+
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.weights.SPARE_BYTES", 2**16)
     path = tmp_path / "init"
