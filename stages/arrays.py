@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.contract import InputError
+from stages.zipped import PACKED
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_MEMBERS = 64
-KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of others, damage ends in errors of their own libraries
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can tell
 BROKEN = (
     OSError, ValueError, EOFError, KeyError, TypeError, OverflowError, RuntimeError, NotImplementedError,
@@ -73,7 +73,7 @@ def read_arrays(path: Path, expected: Mapping[str, Expected], most_bytes: int, r
 
 def _read(archive: zipfile.ZipFile, name: str, wanted: Expected, most_bytes: int) -> NDArray[Any]:
     info = archive.getinfo("%s.npy" % name)
-    if info.compress_type not in KINDS:
+    if info.compress_type not in PACKED:
         raise ValueError("array %s is neither stored nor deflated" % name)
     with archive.open(info) as member:
         content = member.read(most_bytes + 1)

@@ -19,6 +19,7 @@ import numpy as np
 
 from stages.contract import InputError
 from stages.preparation import NAME
+from stages.zipped import PACKED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,6 @@ HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
 KERAS_MEMBER = "model.weights.h5"
 MAX_MEMBERS = 1000
-KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of others, damage ends in errors of their own libraries
 # Adam keeps two more numbers for each weight, and HDF5 adds headers: more than this is not a file of our network.
 LARGEST_PER_WEIGHT = 4
 SPARE_BYTES = 2**26
@@ -145,7 +145,7 @@ def _member(file: Any, most: int, what: str) -> bytes:
         with zipfile.ZipFile(file) as archive:
             if len(archive.infolist()) > MAX_MEMBERS or KERAS_MEMBER not in archive.namelist():
                 raise WrongWeightsError(what, "the archive holds no %s" % KERAS_MEMBER)
-            if archive.getinfo(KERAS_MEMBER).compress_type not in KINDS:
+            if archive.getinfo(KERAS_MEMBER).compress_type not in PACKED:
                 raise WrongWeightsError(what, "%s is neither stored nor deflated" % KERAS_MEMBER)
             with archive.open(KERAS_MEMBER) as member:
                 content = member.read(most + 1)

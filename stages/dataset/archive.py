@@ -17,6 +17,7 @@ from stages.contract import InputError
 from stages.dataset.layout import ENDINGS, SPLITS, printable
 from stages.dataset.png import MAX_BYTES
 from stages.images import quoted
+from stages.zipped import PACKED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,6 @@ MAX_MEMBERS = 5_000_000
 MAX_RATIO = 200  # of PNG and JPEG files, which are compressed already, a zip file holds about 1:1
 MAX_TOTAL_BYTES = 2**40
 LONGEST_NAME = 255
-KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of others, damage ends in errors of their own libraries
 GIBIBYTE = 2**30
 SAFE_REMEDY = "make the zip file anew from the plain image files, or give the folder itself"
 
@@ -122,7 +122,7 @@ def _check_member(path: Path, info: zipfile.ZipInfo) -> None:
         raise _unsafe(path, "'%s' is a link or a device" % info.filename)
     if info.flag_bits & 0x1:
         raise _unsafe(path, "'%s' is encrypted" % info.filename)
-    if info.compress_type not in KINDS:
+    if info.compress_type not in PACKED:
         raise _unsafe(path, "'%s' is neither stored nor deflated" % info.filename)
     if info.file_size > MAX_BYTES:
         raise _unsafe(path, "'%s' has %d bytes, at most %d are read" % (info.filename, info.file_size, MAX_BYTES))
