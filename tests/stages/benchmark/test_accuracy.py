@@ -47,6 +47,14 @@ def test_the_interval_of_a_share_is_the_binomial_one() -> None:
     assert (low, high) == (pytest.approx(0.75 - half, abs=0.004), pytest.approx(0.75 + half, abs=0.004))
 
 
+def test_every_interval_holds_its_value_where_classes_have_two_images() -> None:
+    rng = np.random.default_rng(3)
+    labels = np.repeat(np.arange(300), 2)
+    predicted = np.where(rng.random(600) < 0.5, labels, rng.integers(0, 300, 600))
+    found = evaluate(labels.tolist(), predicted.tolist(), tuple(f"n{number:03}" for number in range(300)))
+    assert [name for name, (low, high) in found.intervals.items() if not low <= found.values[name] <= high] == []
+
+
 def test_the_interval_is_the_same_every_time() -> None:
     rng = np.random.default_rng(1)
     labels, predicted = rng.integers(0, 3, 200).tolist(), rng.integers(0, 3, 200).tolist()
