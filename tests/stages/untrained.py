@@ -30,7 +30,7 @@ def make_trained(folder: Path, dataset: Path, model: str, size: int, kept: int =
         "input_size": size,
         "classes": list(images.classes),
         "batchnorm_momentum": 0.9,
-        "best_epoch": 0,
+        "best_epoch": 1,
         "validation_images": [row.path for row in rows[len(rows) - kept :]],
     }
     tf.keras.utils.set_random_seed(1)
