@@ -18,7 +18,6 @@ from stages.container.network import restored
 from stages.container.network import sizes as container_sizes
 from stages.contract import InputError, Step, number, run, write_json
 from stages.convert.source import Converted, Source
-from stages.convert.spec import RECIPES
 from stages.tflite.model import Model, describe, float_operators, inputs_and_outputs, operator_counts, read_model
 from stages.tflite.sizes import sizes
 from stages.trained import load_trained
@@ -37,8 +36,7 @@ def main(step: Step) -> None:
     told = conversion(source, converted)
     write_json(step.out / "conversion.json", told)
     names = ("size_bytes", "payload_bytes", "overhead_bytes")
-    runtime = RECIPES[str(step.parameters["recipe"])].runtime
-    step.record([number(name, told[name], "B", runtime=runtime) for name in names], facts(converted))
+    step.record([number(name, told[name], "B", runtime=_runtime(told)) for name in names], facts(converted))
 
 
 def deployed(converted: Converted) -> Tuple[str, bytes]:
@@ -69,6 +67,13 @@ def load_recipe(name: str) -> Any:
         if error.name != module:
             raise
         raise InputError("no such recipe '%s'" % name, "`./run recipes` lists them") from error
+
+
+def _runtime(told: Dict[str, Any]) -> str:
+    """Name the runtime that stands for the CPU: tflite-runtime refuses dense layers of four bits, all a container."""
+    if told["storage_only"]:
+        return "unpacked-cpu"
+    return "litert-cpu" if any(one["dtype"] == "int4" for one in told["weights"]) else "tflite-cpu"
 
 
 def conversion(source: Source, converted: Converted) -> Dict[str, Any]:

@@ -8,9 +8,8 @@ import os
 import pwd
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from bundles import RUN, Sample, forge, members_of
@@ -24,9 +23,6 @@ from coralline.engines import HOME
 from coralline.environments import Environment
 from coralline.errors import ArtifactError, ProfileError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 # What the profile recommends and Coralline cannot know, or lacks: people, a page about the crate, and addresses of its
 # programs on the web.
 UNKNOWN = ("author", "publisher", "agent", "README.md", "Application url", "SoftwareApplication id")
@@ -34,14 +30,6 @@ UNKNOWN = ("author", "publisher", "agent", "README.md", "Application url", "Soft
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """A folder for all that other users may read."""
-    with tempfile.TemporaryDirectory(prefix="coralline-test-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 @pytest.fixture(scope="module")

@@ -95,7 +95,7 @@ def test_every_artifact_is_what_its_list_of_files_says(whole: Lab) -> None:
     assert not any((whole.artifacts / "partial").glob("*"))
 
 
-def test_a_run_of_another_user_leaves_nothing_of_root_s(tmp_path: Path) -> None:
+def test_a_run_of_another_user_leaves_nothing_of_root_s(folder: Path) -> None:
     if daemon.trouble() is not None:
         pytest.skip(f"a run as another user: {daemon.trouble()}")
     nobody = pwd.getpwnam("nobody")
@@ -115,12 +115,9 @@ def test_a_run_of_another_user_leaves_nothing_of_root_s(tmp_path: Path) -> None:
     ]
     if os.getuid() != 0 or not can(*run_as, "models"):
         pytest.skip("a run as another user: only root can stand in for one, who must be able to read this checkout")
-    artifacts = tmp_path / "theirs"
-    artifacts.mkdir()
-    images = save_images(tmp_path / "images")
-    for folder in (artifacts, *artifacts.parents):
-        if folder.is_relative_to(tmp_path.parent.parent):
-            folder.chmod(0o755)
+    artifacts = folder / "theirs"
+    artifacts.mkdir(mode=0o755)
+    images = save_images(folder / "images")
     os.chown(artifacts, nobody.pw_uid, nobody.pw_gid)
     ended = subprocess.run(
         [*run_as, "all", "--only", "dataset", "--data", str(images), "--engine", "docker"],
