@@ -30,7 +30,10 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One file of one stage that may differ: `left_out` names the fields, or holds the expression for the lines."""
+    """One file of one stage that may differ.
+
+    `left_out` names the fields, after those that they lie in, or holds the expressions for the lines.
+    """
 
     stage: str
     path: str
@@ -74,6 +77,13 @@ RULES = (
         reason="the compiler says how long it took, and in which folders it worked",
     ),
     Rule(stage="benchmark", path="latency.json", way=Way.LATENCY, reason="it is a measurement of time"),
+    Rule(
+        stage="benchmark",
+        path="execution.json",
+        way=Way.FIELDS,
+        left_out=("ram_bytes", "passing_bytes", "kinds.ram_bytes"),
+        reason="a process may hold some pages of memory more or less; what it shows of the weights must be the same",
+    ),
     *(
         Rule(stage=stage, path=path, way=Way.PREDICTIONS, reason=reason)
         for stage, paths in PREDICTED.items()
@@ -113,9 +123,17 @@ def _masked(path: Path) -> object:
     return question.ask("digest", path)["sha256_masked"]
 
 
-def _fields(rule: Rule, path: Path) -> dict[str, object]:
-    told: dict[str, object] = document(path)
-    return {name: value for name, value in told.items() if name not in rule.left_out}
+def _fields(rule: Rule, path: Path) -> object:
+    return _without(document(path), rule.left_out)
+
+
+def _without(told: object, names: tuple[str, ...], place: str = "") -> object:
+    if isinstance(told, list):
+        return [_without(one, names, place) for one in told]
+    if isinstance(told, dict):
+        kept = {name: value for name, value in told.items() if place + name not in names}
+        return {name: _without(value, names, f"{place}{name}.") for name, value in kept.items()}
+    return told
 
 
 def _lines(rule: Rule, path: Path) -> list[str]:

@@ -28,7 +28,7 @@ def test_a_fresh_run_is_made_again_byte_for_byte_but_for_what_is_measured(docker
     measured = {label for label in told if label.startswith("benchmark/")}
     assert {told[label]["verdict"] for label in told.keys() - measured} == {"identical"}
     for label in measured:  # predictions and scores are the same bytes; of times no test says how fast they are
-        assert set(told[label]["files"]) <= {"latency.json"}
+        assert set(told[label]["files"]) <= {"latency.json", "execution.json"}
         assert (told[label]["verdict"] in STATED) == all(one["holds"] for one in told[label]["intervals"])
     assert docker.nothing_is_left()
 

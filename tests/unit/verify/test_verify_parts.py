@@ -267,6 +267,19 @@ def test_a_compilation_is_compared_without_the_digest_that_has_the_token(tmp_pat
     assert not normal.is_equal(rule("compile.json"), files[0], files[2])
 
 
+def test_what_executes_weights_is_compared_without_the_memory_that_showed_it(tmp_path: Path) -> None:
+    def told(path: Path, ram: int, executed_as: str) -> Path:
+        kinds = [{"operator": "CONV_2D", "ram_bytes": ram / 7, "executed_as": executed_as}]
+        path.write_text(json.dumps({"ram_bytes": ram, "passing_bytes": 2 * ram, "kinds": kinds}))
+        return path
+
+    first = told(tmp_path / "a", 4096, "int8")
+    found = normal.rule_of("benchmark", "execution.json")
+    assert found is not None
+    assert normal.is_equal(found, first, told(tmp_path / "b", 8192, "int8"))
+    assert not normal.is_equal(found, first, told(tmp_path / "c", 4096, "int4-native"))
+
+
 def test_a_digest_without_token_is_asked_of_a_reader_with_limits(tmp_path: Path) -> None:
     copy = tmp_path / "x.tflite"
     shutil.copy(COMPILED, copy)
