@@ -176,7 +176,9 @@ class Run:
         told = {"recipe": recipe, "model": model, "size_bytes": size_of(recipe), "quantisation": searched}
         write_json(folder / "conversion.json", {**told, "weights": [{"operator": "CONV_2D", "dtype": dtype(recipe)}]})
         parts = {"size_bytes": 1.0, "payload_bytes": 0.8, "overhead_bytes": 0.15}
-        runtime = RECIPES[recipe].runtime if recipe in RECIPES else STORED
+        known = RECIPES.get(recipe)
+        runtime = "tflite-cpu" if known is None or known.whole_bytes else "litert-cpu"
+        runtime = STORED if dtype(recipe) == "int2" else runtime
         numbers = [number(name, share * size_of(recipe), "B", runtime=runtime) for name, share in parts.items()]
         return self.record(folder, "convert", {"model": model, "recipe": recipe}, numbers)
 

@@ -3,7 +3,8 @@
 Where no runtime executes what a recipe makes, it becomes `model.packed`, a container, in place of a TFLite file.
 
 A recipe is `convert(source)` in `stages/convert/recipes/NAME.py`, with a `load(folder)` of its own where the weights
-are not those of the float network. It is found by its name at run time, so that a changed recipe is part of the code of
+are not those of the float network, and a `RUNTIME` of its own where tflite-runtime, which stands for the CPU, does not
+take all that it may make. It is found by its name at run time, so that a changed recipe is part of the code of
 its own steps alone.
 """
 
@@ -36,7 +37,8 @@ def main(step: Step) -> None:
     told = conversion(source, converted)
     write_json(step.out / "conversion.json", told)
     names = ("size_bytes", "payload_bytes", "overhead_bytes")
-    step.record([number(name, told[name], "B", runtime=_runtime(told)) for name in names], facts(converted))
+    runtime = getattr(recipe, "RUNTIME", "tflite-cpu")
+    step.record([number(name, told[name], "B", runtime=runtime) for name in names], facts(converted))
 
 
 def deployed(converted: Converted) -> Tuple[str, bytes]:
@@ -67,13 +69,6 @@ def load_recipe(name: str) -> Any:
         if error.name != module:
             raise
         raise InputError("no such recipe '%s'" % name, "`./run recipes` lists them") from error
-
-
-def _runtime(told: Dict[str, Any]) -> str:
-    """Name the runtime that stands for the CPU: tflite-runtime refuses dense layers of four bits, all a container."""
-    if told["storage_only"]:
-        return "unpacked-cpu"
-    return "litert-cpu" if any(one["dtype"] == "int4" for one in told["weights"]) else "tflite-cpu"
 
 
 def conversion(source: Source, converted: Converted) -> Dict[str, Any]:

@@ -65,13 +65,6 @@ class Recipe:
         return self.executed and not self.int4
 
     @property
-    def runtime(self) -> str:
-        """The runtime that stands for the CPU, whatever came of the recipe: one that takes all that it may make."""
-        if self.stored:
-            return "unpacked-cpu"
-        return "tflite-cpu" if self.whole_bytes else "litert-cpu"
-
-    @property
     def int8(self) -> bool:
         """Whether every tensor of its file is quantised."""
         return self.edgetpu and not self.islands

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from stages.contract import InputError
-from stages.convert.spec import RECIPES
 from stages.report.hosts import hosts, processor
 from stages.section import NAME as SECTION
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 EXTERNALS = ("data", "meter")  # inputs that are the user's own and no artifacts
 STAGES = ("dataset", "train", "qat", "convert", "check", "compile", "benchmark")
 KERAS = "float32-keras"
-ORDER = (
+RECIPES = (
     KERAS,
     "float32",
     "float16",
@@ -32,7 +31,7 @@ ORDER = (
     "mixed",
     "ptq-int4",
     "qat-int4",
-)  # of recipes, from the largest to the smallest
+)  # from the largest to the smallest
 TFLITE, LITERT = "tflite-cpu", "litert-cpu"  # take the same files, with kernels of their own
 RUNTIMES = ("keras-cpu", "keras-gpu", TFLITE, LITERT, "edgetpu")
 
@@ -126,12 +125,7 @@ class Gathered:
         return self.cpu(model, recipe) != TFLITE
 
     def cpu(self, model: str, recipe: str) -> str:
-        """Name the runtime that stands for the CPU: one that takes all that the recipe may make.
-
-        Of a recipe that is not in the table the step that made the file says it.
-        """
-        if recipe in RECIPES:
-            return RECIPES[recipe].runtime
+        """Name the runtime that stands for the CPU: tflite-runtime, unless the step that made the file says another."""
         artifact = self.find("convert", model=model, recipe=recipe)
         size = artifact.number("size_bytes") if artifact else None
         return str(size.get("runtime", TFLITE)) if size else TFLITE
@@ -167,7 +161,7 @@ def gather(step: Step) -> Gathered:
 
 def recipe_order(recipe: str) -> Tuple[int, str]:
     """Sort recipes from float to int, unknown ones last by name."""
-    return _place(ORDER, recipe), recipe
+    return _place(RECIPES, recipe), recipe
 
 
 def _read(folder: Path) -> Artifact:

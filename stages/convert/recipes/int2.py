@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stages.convert.source import Source
 
 BITS = 2
+RUNTIME = "unpacked-cpu"  # none executes a container
 
 
 def convert(source: Source) -> Converted:

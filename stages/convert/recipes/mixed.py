@@ -9,6 +9,8 @@ from stages.convert import planned
 if TYPE_CHECKING:
     from stages.convert.source import Converted, Source
 
+RUNTIME = "litert-cpu"  # tflite-runtime refuses dense layers of four bits
+
 
 def convert(source: Source) -> Converted:
     """Go on from the file of ptq-int8."""

@@ -11,6 +11,8 @@ from stages.convert.source import Converted
 if TYPE_CHECKING:
     from stages.convert.source import Source
 
+RUNTIME = "litert-cpu"  # tflite-runtime refuses dense layers of four bits
+
 
 def convert(source: Source) -> Converted:
     """Convert the weights of the qat stage with its ranges, and say them in four bits."""
