@@ -97,6 +97,7 @@ def _job(step: Step, artifact: Artifact, run: runs.Run) -> base.Job:
     return base.Job(
         label=step.label,
         stage=step.spec.name,
+        code=PROJECT,
         image=step.variant.image,
         parameters=dict(step.parameters),
         threads=host.cores() if step.spec.cores == "all" else 1,

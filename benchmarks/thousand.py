@@ -18,6 +18,7 @@ from coralline import catalogue, runs, workplace
 from coralline.code import Code
 from coralline.engines import HOME, choose
 from coralline.execute import Execution
+from coralline.frozen import Frozen
 from coralline.graph import Step
 from coralline.make import Maker
 from coralline.plan import Planner
@@ -47,6 +48,7 @@ def _made(steps: dict[str, Step], store: Store, engine: Engine, place: workplace
     maker = Maker(
         store=store,
         engine=engine,
+        frozen=Frozen(catalogue.PROJECT, HOME),
         run=runs.start(store.root, {}, store.claim),
         externals={},
         digest=str,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coralline.engines.base import Engine
+    from coralline.frozen import Frozen
     from coralline.plan import Decision
     from coralline.runs import Run
     from coralline.store import Artifact, Store
@@ -40,11 +41,12 @@ class Maker:
     """Makes steps of one run. Safe to call from several threads. `hold` takes what a step needs for itself alone.
 
     `farm` is the kind of the farm that this machine works for, if it does: see `plan.Planner`. `facts` and `cores` are
-    those of the machine that the engine runs steps on.
+    those of the machine that the engine runs steps on. Steps run what is `frozen` of the project's code.
     """
 
     store: Store
     engine: Engine
+    frozen: Frozen
     run: Run
     externals: Mapping[str, Path]
     digest: Callable[[str], str]
@@ -129,6 +131,7 @@ class Maker:
         return Job(
             label=step.label,
             stage=step.spec.name,
+            code=self.frozen.holding(decision.parts["code"] if decision.parts else {}),
             image=step.variant.image,
             parameters=dict(step.parameters),
             threads=self.cores() if step.spec.cores == "all" else 1,
@@ -162,7 +165,7 @@ class Maker:
 
     def _replay(self, job: Job) -> str | None:
         with contextlib.suppress(CorallineError):  # the step's own failure is what must be told
-            return self.engine.replay(job)
+            return self.engine.replay(replace(job, code=catalogue.PROJECT))  # where it will be mended
         return None
 
     def _hear(self, label: str, event: Event, warnings: list[str]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coralline import question
+from coralline.catalogue import PROJECT
 from coralline.engines.base import Job
 from coralline.errors import CorallineError, ParityError, ProfileError, StageError
 
@@ -82,6 +83,7 @@ def _job(file: Path, changed: Path, folder: Path, *, softmax_on_host: bool) -> J
     return Job(
         label="proof",
         stage="parity.prove",
+        code=PROJECT,
         image=IMAGE,
         parameters={"softmax_on_host": softmax_on_host, "seed": SEED, "inputs": INPUTS},
         threads=1,

@@ -92,6 +92,7 @@ def _build(
     request: Request, setting: Setting, engine: Engine, steps: Mapping[str, Step], notify: Notify
 ) -> tuple[runs.Run, Ended]:
     from coralline.execute import Execution
+    from coralline.frozen import Frozen
     from coralline.make import Maker, full_disk_told
     from coralline.outposts import beside
 
@@ -103,6 +104,7 @@ def _build(
     maker = Maker(
         store=setting.store,
         engine=engine,
+        frozen=Frozen(catalogue.PROJECT, HOME),
         run=run,
         externals=request.externals,
         digest=functools.partial(external_digest, request, setting, notify),

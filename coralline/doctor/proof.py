@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coralline.catalogue import PROJECT
 from coralline.devices import edgetpu, lock
 from coralline.doctor.findings import Finding, Severity, error, info, ok
 from coralline.engines import HOME
@@ -74,6 +75,7 @@ def _job(folder: Path, port: str) -> Job:
     return Job(
         label="doctor",
         stage="benchmark.probe",
+        code=PROJECT,
         image=IMAGE,
         parameters={},
         threads=1,

@@ -28,13 +28,14 @@ LARGEST_COUNT = 1 << 53  # the pace of a step is reckoned in floating point
 class Job:
     """Everything that an engine needs to run one step: which code, in which image, on what, with which limits.
 
-    `inputs`, `out` and `partial` are folders of the host; `out` exists and is empty. `devices` names what the step may
-    use besides processor and memory: `gpu`, `edgetpu`; `stick` is the port of the Edge TPU that is held for it. The
-    step's log is written to `log`, its `step.json` beside it.
+    `code` is the folder that holds the package `stages`. `inputs`, `out` and `partial` are folders of the host; `out`
+    exists and is empty. `devices` names what the step may use besides processor and memory: `gpu`, `edgetpu`; `stick`
+    is the port of the Edge TPU that is held for it. The step's log is written to `log`, its `step.json` beside it.
     """
 
     label: str
     stage: str
+    code: Path
     image: str
     parameters: dict[str, Any]
     threads: int

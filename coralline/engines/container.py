@@ -137,13 +137,13 @@ def _csv(*fields: str) -> str:
     return text.getvalue()
 
 
-def describe(job: Job, image: str, stages: Path, *, user: str, owner: str) -> Container:
-    """Return the container for a job: `stages` is the folder with the stages' code, `owner` who may remove it."""
+def describe(job: Job, image: str, *, user: str, owner: str) -> Container:
+    """Return the container for a job; `owner` is who may remove it."""
     usb = "edgetpu" in job.devices and USB.is_dir()
     return confined(
         job,
         image,
-        binds=tuple(_binds(job, stages, usb=usb)),
+        binds=tuple(_binds(job, usb=usb)),
         user=user,
         labels={OWNER_LABEL: owner},
         groups=tuple(sorted(os.getgroups())) if usb else (),  # the stick's nodes belong to a group, often plugdev
@@ -191,9 +191,9 @@ def inside(job: Job) -> Places:
     )
 
 
-def _binds(job: Job, stages: Path, *, usb: bool) -> Iterator[Bind]:
+def _binds(job: Job, *, usb: bool) -> Iterator[Bind]:
     seen = inside(job)
-    yield Bind(source=stages, target=CODE / "stages")
+    yield Bind(source=job.code.absolute() / "stages", target=CODE / "stages")
     yield Bind(source=step_path(job).absolute(), target=STEP)
     for name, place in job.inputs.items():
         yield Bind(source=place.absolute(), target=seen.inputs[name])

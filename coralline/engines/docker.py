@@ -37,7 +37,6 @@ class DockerEngine:
 
     def __init__(self, project: Path, artifacts: Path) -> None:
         self.images = Images(project, artifacts / "images")
-        self._stages = project / "stages"
 
     def available(self) -> str | None:
         """Say why Docker cannot be used here, or None when its daemon answers."""
@@ -99,7 +98,7 @@ class DockerEngine:
         return found
 
     def _container(self, job: Job, image: str) -> container.Container:
-        return container.describe(job, image, self._stages, user=self._user, owner=owner())
+        return container.describe(job, image, user=self._user, owner=owner())
 
     def _run(self, planned: container.Container, listener: base.Listener, cancelled: threading.Event) -> Outcome:
         from coralline.engines.attach import Attachment

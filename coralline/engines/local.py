@@ -99,7 +99,7 @@ class LocalEngine:
     def replay(self, job: Job) -> str:
         """Return the command that runs the step again, in a shell."""
         step = job.log.with_name(job.log.stem + ".step.json")
-        variables = f"CORALLINE_STEP={shlex.quote(str(step))} PYTHONPATH={shlex.quote(str(self._project))}"
+        variables = f"CORALLINE_STEP={shlex.quote(str(step))} PYTHONPATH={shlex.quote(str(job.code))}"
         return f"mkdir -p {shlex.quote(str(job.out))} && {variables} {shlex.join(self._command(job))}"
 
     def _attend(self, process: subprocess.Popen[bytes], listener: Listener, cancelled: threading.Event) -> Outcome:
@@ -126,7 +126,7 @@ class LocalEngine:
             "CORALLINE_STEP": str(step),
             "HOME": scratch,
             "PATH": os.environ.get("PATH", os.defpath),
-            "PYTHONPATH": str(self._project),
+            "PYTHONPATH": str(job.code.absolute()),
             "TMPDIR": scratch,
         }
 
@@ -163,8 +163,9 @@ def _unplugged() -> tuple[str, ...]:
 
 
 def _pump(stream: Any, take: Any) -> None:
-    while chunk := stream.read1(65_536):
-        take(chunk)
+    with stream:
+        while chunk := stream.read1(65_536):
+            take(chunk)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:

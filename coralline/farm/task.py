@@ -18,6 +18,7 @@ from coralline.code import Code
 from coralline.engines import HOME, choose
 from coralline.errors import ArtifactError, CorallineError, EngineError
 from coralline.farm import machine
+from coralline.frozen import Frozen
 from coralline.make import Maker
 from coralline.notices import Kind, Notice
 from coralline.runs import Run
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 0.5  # how soon a step ends that nobody wants any more
 TELL_EVERY_S = 0.5  # progress that comes faster is not sent
 FORGET_AFTER_S = 60.0  # a network file system may remember for so long that a folder was not there (acdirmax, nfs(5))
+FROZEN = Frozen(catalogue.PROJECT, HOME)  # one for all steps of this worker
 HELD = "held"  # a file of the run that its front holds locked: shows whether locks hold between machines
 
 
@@ -102,6 +104,7 @@ def _make(task: Task, notify: Notify, cancelled: threading.Event, scratch: Path,
         maker = Maker(
             store=store,
             engine=chosen,
+            frozen=FROZEN,
             run=run,
             externals={name: Path(path) for name, path in task.externals.items()},
             digest=functools.partial(_digest, task.externals, scratch / "data.sqlite"),

@@ -16,6 +16,7 @@ from coralline.care.collect.survey import VERIFY
 from coralline.code import Code
 from coralline.console import clock
 from coralline.engines import HOME, choose
+from coralline.frozen import Frozen
 from coralline.notices import Kind, Notice, Notify
 from coralline.store import Store
 from coralline.verify import again, userdata
@@ -117,6 +118,7 @@ class Examination:
                 behind=behind,
                 engine=engine,
                 code=Code(catalogue.PROJECT, HOME / "code.json"),
+                frozen=Frozen(catalogue.PROJECT, HOME),
                 externals=self.externals,
                 digest=digest,
                 jobs=self.setting.jobs,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from coralline.code import Code
     from coralline.engines.base import Engine
     from coralline.execute import Ended
+    from coralline.frozen import Frozen
     from coralline.store import Artifact, Store
     from coralline.verify.subject import Subject
 
@@ -65,6 +66,7 @@ class Rebuilding:
     behind: Store | None
     engine: Engine
     code: Code
+    frozen: Frozen
     externals: Mapping[str, Path]
     digest: Callable[[str], str]
     jobs: int
@@ -77,6 +79,7 @@ class Rebuilding:
         maker = Remaker(
             store=self.store,
             engine=self.engine,
+            frozen=self.frozen,
             run=runs.start(self.store.root, {}),
             externals=self.externals,
             digest=self.digest,

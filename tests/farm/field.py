@@ -16,6 +16,7 @@ from coralline.code import Code
 from coralline.execute import Ended, Execution
 from coralline.farm import task
 from coralline.farm.roster import Farm, quiet
+from coralline.frozen import Frozen
 from coralline.make import Maker
 from coralline.plan import Planner
 from coralline.store import Store
@@ -88,6 +89,7 @@ class Field:
         maker = Maker(
             store=self.store,
             engine=self.planned_on,
+            frozen=Frozen(self.store.root, self.store.root / "home"),
             run=self.run_made,
             externals={},
             digest=str,

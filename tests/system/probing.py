@@ -24,8 +24,8 @@ def make_project(folder: Path, source: str) -> Path:
     return folder
 
 
-def make_job(folder: Path, *, memory_bytes: int, partial: Path | None = None, **parameters: Any) -> Job:
-    """Return a job of the stage `probe` with one input, all of it below `folder`."""
+def make_job(folder: Path, project: Path, *, memory_bytes: int, partial: Path | None = None, **parameters: Any) -> Job:
+    """Return a job of the stage `probe` of a project with one input, all of it below `folder`."""
     data, out = folder / "data", folder / "out"
     for place in (data, out):
         place.mkdir(exist_ok=True)
@@ -33,6 +33,7 @@ def make_job(folder: Path, *, memory_bytes: int, partial: Path | None = None, **
     return Job(
         label="probe/x",
         stage="probe",
+        code=project,
         image=IMAGE,
         parameters=parameters,
         threads=1,

@@ -24,7 +24,7 @@ FLOORS = (
     "execute make pool outposts console results spread doctor proof bundle pack care",
     "plan runs",
     "engines images daemon",
-    "graph key store code datafolder digestindex environments provenance offline",
+    "graph key store code frozen datafolder digestindex environments provenance offline",
     "request outputs question placement sweep",
     "parameters host devices notices catalogue errors revision",
 )

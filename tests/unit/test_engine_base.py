@@ -42,6 +42,7 @@ def job(tmp_path: Path, **changed: object) -> Job:
     values: dict[str, object] = {
         "label": "convert/inceptionv3/ptq-int8",
         "stage": "convert",
+        "code": tmp_path / "code",
         "image": "convert",
         "parameters": {"recipe": "ptq-int8"},
         "threads": 2,
@@ -147,7 +148,7 @@ def test_a_frame_without_end_is_refused_and_not_waited_for() -> None:
 
 
 def described(tmp_path: Path, **changed: object) -> container.Container:
-    return container.describe(job(tmp_path, **changed), "sha256:1", tmp_path / "stages", user="7:8", owner="me")
+    return container.describe(job(tmp_path, **changed), "sha256:1", user="7:8", owner="me")
 
 
 def test_a_container_gets_nothing_of_the_host_but_its_folders(tmp_path: Path) -> None:

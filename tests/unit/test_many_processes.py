@@ -19,6 +19,7 @@ from coralline.care import collect, fsck
 from coralline.care.collect import Kind, Limits
 from coralline.code import Code
 from coralline.execute import Execution
+from coralline.frozen import Frozen
 from coralline.make import Maker
 from coralline.plan import Planner
 from coralline.pool import Threads
@@ -59,6 +60,7 @@ def carry_out(root: Path, slow: bool, ran: Any) -> None:
         maker = Maker(
             store=used,
             engine=engine,
+            frozen=Frozen(root / "project", root / "home"),
             run=run,
             externals={},
             digest=str,

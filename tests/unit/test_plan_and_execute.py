@@ -16,6 +16,7 @@ from coralline.devices import lock
 from coralline.engines.base import Job, Outcome
 from coralline.errors import ArtifactError, DeviceError, ProfileError, StageError
 from coralline.execute import Ended, Execution
+from coralline.frozen import Frozen
 from coralline.make import Maker
 from coralline.notices import Kind, Notice
 from coralline.plan import Action, Decision, Planner
@@ -92,6 +93,7 @@ class House:
         maker = Maker(
             store=self.store,
             engine=self.engine,
+            frozen=Frozen(self.root, self.store.root / "home"),
             run=self.record,
             externals=dict.fromkeys(self.externals, self.root / "data"),
             digest=self.digest,

@@ -134,7 +134,7 @@ class RemoteEngine:
                     on_event({"event": "warning", "message": NO_LIMIT})
                 image = self._images.found(job.image)
                 lodging, machine = self._guest(image), self.machine()
-                visit = Visit(job, image, lodging=lodging, machine=machine, stages=self._stages, travel=travel)
+                visit = Visit(job, image, lodging=lodging, machine=machine, travel=travel)
                 return visit.run(listener, cancelled)
         except StoppedError:
             return base.Outcome(exit_code=CANCELLED)

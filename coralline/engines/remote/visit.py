@@ -39,16 +39,13 @@ RESCUE_S = 1.0  # a run that was told to stop has two seconds for everything
 
 
 class Visit:
-    """The step of `job` in `image`; `stages` is the folder with the stages' code, `travel` tells of what travels."""
+    """The step of `job` in `image`; `travel` tells of what travels."""
 
-    def __init__(
-        self, job: Job, image: str, *, lodging: Lodging, machine: Elsewhere, stages: Path, travel: MakeTravel
-    ) -> None:
+    def __init__(self, job: Job, image: str, *, lodging: Lodging, machine: Elsewhere, travel: MakeTravel) -> None:
         self._job = job
         self._image = image
         self._lodging = lodging
         self._machine = machine
-        self._stages = stages
         self._travel = travel
 
     def run(self, listener: base.Listener, cancelled: threading.Event) -> Outcome:
@@ -89,7 +86,10 @@ class Visit:
 
     def _reads(self) -> dict[Path, Path]:
         """Return where the step sees its code and its inputs, and where they are here."""
-        return {CODE / "stages": self._stages, **{Path("/in") / name: at for name, at in self._job.inputs.items()}}
+        return {
+            CODE / "stages": self._job.code / "stages",
+            **{Path("/in") / name: at for name, at in self._job.inputs.items()},
+        }
 
     def _inputs(self) -> Iterator[Bind]:
         """Send the code and the inputs, unless the step before had them sent."""

@@ -90,9 +90,9 @@ def engine(project: Path) -> DockerEngine:
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Callable[..., Job]:
+def job(tmp_path: Path, project: Path) -> Callable[..., Job]:
     def make(*, memory_bytes: int = 512 << 20, partial: Path | None = None, **parameters: Any) -> Job:
-        return make_job(tmp_path, memory_bytes=memory_bytes, partial=partial, **parameters)
+        return make_job(tmp_path, project, memory_bytes=memory_bytes, partial=partial, **parameters)
 
     return make
 
@@ -227,7 +227,8 @@ def test_a_step_ends_itself_when_its_host_process_is_killed_and_is_swept_later(
         "import json, sys, threading; from pathlib import Path; from coralline.engines.base import Job;"
         "from coralline.engines.docker import DockerEngine;"
         f"engine = DockerEngine(Path({str(project)!r}), Path({str(PROJECT / '.coralline')!r}));"
-        f"job = Job(label='probe/x', stage='probe', image={IMAGE!r}, parameters={wanted.parameters!r}, threads=1,"
+        f"job = Job(label='probe/x', stage='probe', code=Path({str(project)!r}), image={IMAGE!r},"
+        f"parameters={wanted.parameters!r}, threads=1,"
         f"inputs={{'data': Path({str(tmp_path / 'data')!r})}}, out=Path({str(wanted.out)!r}),"
         f"log=Path({str(wanted.log)!r}), memory_bytes={wanted.memory_bytes}, run_id='killed', key={wanted.key!r});"
         "engine.run(job, lambda event: print('running', flush=True), threading.Event())"

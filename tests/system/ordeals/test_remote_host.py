@@ -88,16 +88,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def job(folder: Path, **parameters: Any) -> Job:
-    return replace(make_job(folder, memory_bytes=256 << 20, **parameters), image=IMAGE)
+def job(folder: Path, project: Path, **parameters: Any) -> Job:
+    return replace(make_job(folder, project, memory_bytes=256 << 20, **parameters), image=IMAGE)
 
 
 def ignore(_event: Event) -> None:
     pass
 
 
-def test_a_step_gets_there_what_it_gets_here_and_nothing_else(engine: RemoteEngine, tmp_path: Path) -> None:
-    wanted, heard = job(tmp_path), list[Event]()
+def test_a_step_gets_there_what_it_gets_here_and_nothing_else(
+    engine: RemoteEngine, project: Path, tmp_path: Path
+) -> None:
+    wanted, heard = job(tmp_path, project), list[Event]()
     outcome = engine.run(wanted, heard.append, threading.Event())
     assert (outcome.exit_code, outcome.reason, outcome.error) == (0, None, None)
     facts = json.loads((wanted.out / "facts.json").read_text())
@@ -123,29 +125,31 @@ def test_the_machine_is_asked_what_it_is(engine: RemoteEngine) -> None:
     assert "on the other machine: no Edge TPU" in str(engine.missing("edgetpu"))
 
 
-def test_wrong_input_and_failure_come_back_as_such(engine: RemoteEngine, tmp_path: Path) -> None:
-    outcome = engine.run(job(tmp_path, wrong=True), ignore, threading.Event())
+def test_wrong_input_and_failure_come_back_as_such(engine: RemoteEngine, project: Path, tmp_path: Path) -> None:
+    outcome = engine.run(job(tmp_path, project, wrong=True), ignore, threading.Event())
     assert outcome.exit_code == 2
     assert outcome.error is not None
     assert outcome.error["message"] == "the input is wrong"
-    outcome = engine.run(job(tmp_path, eat_bytes=600 << 20), ignore, threading.Event())
+    outcome = engine.run(job(tmp_path, project, eat_bytes=600 << 20), ignore, threading.Event())
     assert outcome.exit_code == 137  # whether the daemon says that it was the memory is a matter of luck under load
 
 
-def test_a_cancelled_step_ends_within_two_seconds_and_its_work_comes_back(engine: RemoteEngine, tmp_path: Path) -> None:
+def test_a_cancelled_step_ends_within_two_seconds_and_its_work_comes_back(
+    engine: RemoteEngine, project: Path, tmp_path: Path
+) -> None:
     partial, cancelled, told = tmp_path / "partial", threading.Event(), list[float]()
     partial.mkdir()
 
     def stop(_event: Event) -> None:
         threading.Timer(0.5, lambda: (told.append(time.monotonic()), cancelled.set())).start()
 
-    outcome = engine.run(job(tmp_path, partial=partial, sleep_s=600), stop, cancelled)
+    outcome = engine.run(job(tmp_path, project, partial=partial, sleep_s=600), stop, cancelled)
     assert time.monotonic() - told[0] < 2
     assert outcome.exit_code == 137
     assert (partial / "epoch").read_text() == "3"
 
 
-def test_a_lost_line_loses_that_step_only(engine: RemoteEngine, tmp_path: Path) -> None:
+def test_a_lost_line_loses_that_step_only(engine: RemoteEngine, project: Path, tmp_path: Path) -> None:
     def cut(_event: Event) -> None:
         if engine.address == SSH:
             engine._wire._tunnel._process.kill()  # type: ignore[union-attr]
@@ -153,9 +157,9 @@ def test_a_lost_line_loses_that_step_only(engine: RemoteEngine, tmp_path: Path) 
             raise ConnectionResetError("the network is down")
 
     with pytest.raises(EngineError, match="was lost"):
-        engine.run(job(tmp_path, sleep_s=600), cut, threading.Event())
+        engine.run(job(tmp_path, project, sleep_s=600), cut, threading.Event())
     shutil.rmtree(tmp_path / "out")
-    assert engine.run(job(tmp_path), ignore, threading.Event()).exit_code == 0
+    assert engine.run(job(tmp_path, project), ignore, threading.Event()).exit_code == 0
 
 
 def test_after_a_killed_run_the_next_takes_up_its_work_and_leaves_nothing(
@@ -163,13 +167,13 @@ def test_after_a_killed_run_the_next_takes_up_its_work_and_leaves_nothing(
 ) -> None:
     partial = tmp_path / "partial"
     partial.mkdir()
-    wanted = job(tmp_path, partial=partial, sleep_s=600)
+    wanted = job(tmp_path, project, partial=partial, sleep_s=600)
     code = (
         "import sys, threading; from pathlib import Path; sys.path[:0] = ['tests/system', 'tests/system/ordeals'];"
         "from test_remote_host import job; from coralline.engines.remote import RemoteEngine;"
         f"engine = RemoteEngine(Path({str(project)!r}), Path({str(home)!r}), {engine.address!r});"
         f"engine.prepare({IMAGE!r}, print); told = lambda event: print('running', flush=True);"
-        f"wanted = job(Path({str(tmp_path)!r}), partial=Path({str(partial)!r}), sleep_s=600);"
+        f"wanted = job(Path({str(tmp_path)!r}), Path({str(project)!r}), partial=Path({str(partial)!r}), sleep_s=600);"
         "engine.run(wanted, told, threading.Event())"
     )
     process = python(code, there.variables(), PROJECT)
@@ -183,7 +187,7 @@ def test_after_a_killed_run_the_next_takes_up_its_work_and_leaves_nothing(
     engine.sweep()
     assert not any(partial.iterdir())
     shutil.rmtree(wanted.out)
-    assert engine.run(job(tmp_path, partial=partial, wrong=True), ignore, threading.Event()).exit_code == 2
+    assert engine.run(job(tmp_path, project, partial=partial, wrong=True), ignore, threading.Event()).exit_code == 2
     assert (partial / "epoch").read_text() == "3"
 
 

@@ -145,8 +145,13 @@ contract.run(main)
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> DockerEngine:
-    made = DockerEngine(make_project(tmp_path_factory.mktemp("escape"), ESCAPE), PROJECT / ".coralline")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("escape"), ESCAPE)
+
+
+@pytest.fixture(scope="module")
+def engine(project: Path) -> DockerEngine:
+    made = DockerEngine(project, PROJECT / ".coralline")
     made.prepare(IMAGE, lambda _: None)
     if os.getuid() == 0:
         made.__dict__["_user"] = (
@@ -156,9 +161,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> DockerEngine:
 
 
 @pytest.fixture
-def found(engine: DockerEngine, tmp_path: Path) -> Any:
+def found(engine: DockerEngine, project: Path, tmp_path: Path) -> Any:
     def find(way: str, *words: Any, memory_bytes: int = GIBIBYTE) -> Any:
-        job = escape(tmp_path, way, *words, memory_bytes=memory_bytes)
+        job = escape(tmp_path, project, way, *words, memory_bytes=memory_bytes)
         outcome = run(engine, job)
         assert outcome.exit_code == 0, job.log.read_text()
         return json.loads((job.out / "found.json").read_text())
@@ -166,8 +171,8 @@ def found(engine: DockerEngine, tmp_path: Path) -> Any:
     return find
 
 
-def escape(folder: Path, way: str, *words: Any, memory_bytes: int = GIBIBYTE) -> Job:
-    job = make_job(folder, memory_bytes=memory_bytes, way=way, words=list(words))
+def escape(folder: Path, project: Path, way: str, *words: Any, memory_bytes: int = GIBIBYTE) -> Job:
+    job = make_job(folder, project, memory_bytes=memory_bytes, way=way, words=list(words))
     if os.getuid() == 0:
         os.chown(job.out, 1234, 1234)
     return job
@@ -200,8 +205,8 @@ def test_ten_thousand_processes_end_at_the_limit_and_harm_nobody(found: Any) -> 
     assert daemon.trouble() is None
 
 
-def test_sixty_four_gibibytes_end_at_the_limit(engine: DockerEngine, tmp_path: Path) -> None:
-    job = escape(tmp_path, "take", 64 * GIBIBYTE)
+def test_sixty_four_gibibytes_end_at_the_limit(engine: DockerEngine, project: Path, tmp_path: Path) -> None:
+    job = escape(tmp_path, project, "take", 64 * GIBIBYTE)
     outcome = run(engine, job)
     assert (outcome.exit_code, outcome.reason) == (137, "out of memory: limit 1.0 GiB")
 
