@@ -5,6 +5,7 @@
 Runs `./run all --profile bench` once for each seed (what is there already is reused, so it can be ended and taken up)
 and reads the balanced accuracies on the test split from `./run results --json`: with each kind of kernels, against
 float32 with the same. Goal: ptq-int8 at most 0.010 below for every seed with either; ends with 1 where it is missed.
+What else is given goes to `./run all`: other events and weights with --data FOLDER --init FILE.h5 --set train.epochs=0.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ INT8 = ("ptq-int8-stock", "ptq-int8", "qat-int8", "qat-int8-paper")
 
 def main() -> int:
     """Run every seed and print one line for each model and seed; return 1 where the goal is missed."""
-    asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
     asked.add_argument("--models", default="all")
     asked.add_argument("--seeds", default="1,2,3,4,5")
     asked.add_argument("--recipes", default="float32,ptq-int8-stock,ptq-int8")
     asked.add_argument("--engine", default="auto")
-    options = asked.parse_args()
+    options, further = asked.parse_known_args()
     lines = []
     for seed in options.seeds.split(","):
         words = (
@@ -48,6 +49,7 @@ def main() -> int:
             options.recipes,
             "--engine",
             options.engine,
+            *further,
         )
         _run("all", *words, "--only", "benchmark", "--set", f"convert.calibration_seed={seed}")
         lines += _lines(int(seed), _accuracies(json.loads(_run("results", "--json"))))
