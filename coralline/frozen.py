@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import os
 import shutil
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -45,7 +46,7 @@ class Frozen:
         """
         with self._lock:
             if self._folder is None or self._other(code) is not None:
-                self._folder = self._copied()
+                self._folder, self._digests = self._copied()
             other = self._other(code)
             if other is not None:
                 raise ProfileError(
@@ -59,19 +60,19 @@ class Frozen:
         """Name a file that the copy has otherwise, or not at all."""
         return next((path for path, digest in code.items() if self._digests.get(path) != digest), None)
 
-    def _copied(self) -> Path:
+    def _copied(self) -> tuple[Path, dict[str, str]]:
         """Copy the code as it is now, unless there is a whole copy of the same."""
         contents = _read(self._project)
-        self._digests = _digests(contents)
-        listed = "".join(f"{path}\n{digest}\n" for path, digest in self._digests.items())
+        digests = _digests(contents)
+        listed = "".join(f"{path}\n{digest}\n" for path, digest in digests.items())
         name = hashlib.sha256(listed.encode()).hexdigest()[:32]
         try:
             for number in itertools.count():  # a damaged copy may be in use: it is left alone, and another one made
                 folder = self._home / f"{name}.{number}"
                 if not folder.is_dir():
                     self._write(contents, folder)
-                if _digests(_read(folder)) == self._digests:
-                    return folder
+                if _digests(_read(folder)) == digests:
+                    return folder, digests
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise  # told by whoever knows the words for it
@@ -83,18 +84,17 @@ class Frozen:
     def _write(self, contents: Mapping[str, bytes], folder: Path) -> None:
         self._home.mkdir(parents=True, exist_ok=True)
         self._forget_old()
-        beside = self._home / f"new.{os.getpid()}.{threading.get_ident()}"
-        try:
-            (beside / "stages").mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="new.", dir=self._home) as beside:
+            copy = Path(beside, "copy")
+            (copy / "stages").mkdir(parents=True)
             for path, content in contents.items():
-                (beside / path).parent.mkdir(parents=True, exist_ok=True)
-                (beside / path).write_bytes(content)
-            beside.rename(folder)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process has just made the same
-                raise
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+                (copy / path).parent.mkdir(parents=True, exist_ok=True)
+                (copy / path).write_bytes(content)
+            try:
+                copy.rename(folder)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process has just made the same
+                    raise
 
     def _forget_old(self) -> None:
         for one in self._home.iterdir():
@@ -105,12 +105,13 @@ class Frozen:
 
 def _read(root: Path) -> dict[str, bytes]:
     """Return all files of the stages by their path below `root`, sorted."""
-    found = {
-        os.path.relpath(Path(folder, name), root): Path(folder, name).read_bytes()
-        for folder, _, names in os.walk(root / "stages")
-        for name in names
-        if Path(folder).name != LEFT_OUT and Path(folder, name).is_file()
-    }
+    found: dict[str, bytes] = {}
+    for folder, _, names in os.walk(root / "stages"):
+        for name in names:
+            path = Path(folder, name)
+            if path.parent.name != LEFT_OUT and path.is_file():
+                with contextlib.suppress(OSError):  # an editor's own file may be gone: what is needed is missed later
+                    found[os.path.relpath(path, root)] = path.read_bytes()
     return dict(sorted(found.items()))
 
 

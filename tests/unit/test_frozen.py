@@ -161,6 +161,17 @@ def test_a_copy_that_cannot_be_written_is_told(project: Path, tmp_path: Path) ->
         Frozen(project, tmp_path / "home").holding(code(project))
 
 
+def test_after_a_copy_that_failed_an_older_one_is_not_taken_for_it(project: Path, tmp_path: Path) -> None:
+    frozen, home = Frozen(project, tmp_path / "home"), tmp_path / "home" / "code"
+    frozen.holding(code(project))
+    (project / "stages" / "probe" / "late.py").write_text("WORD = 'new'\n")
+    home.rename(tmp_path / "away")
+    home.write_text("a file is in the way")
+    for _ in range(2):
+        with pytest.raises(EngineError, match="cannot be copied"):
+            frozen.holding(code(project))
+
+
 @given(content=st.binary(max_size=64))
 def test_every_byte_is_copied(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     project = tmp_path_factory.mktemp("project")
