@@ -1,11 +1,12 @@
 """What full int8 costs in accuracy: several draws of calibration images, the searched conversion beside the stock one.
 
-    .coralline/host/bin/python benchmarks/int8.py --models resnet50v2,efficientnetv2b0 --seeds 1,2,3,4,5
+    .coralline/host/bin/python benchmarks/int8.py --seeds 1,2,3,4,5
 
-Runs `./run all --profile bench` once for each seed (what is there already is reused, so it can be ended and taken up)
-and reads the balanced accuracies on the test split from `./run results --json`: with each kind of kernels, against
-float32 with the same. Goal: ptq-int8 at most 0.010 below for every seed with either; ends with 1 where it is missed.
-What else is given goes to `./run all`: other events and weights with --data FOLDER --init FILE.h5 --set train.epochs=0.
+Runs `./run all --profile bench` once for each seed with the paper's models or those that --models names (what is there
+already is reused, so it can be ended and taken up) and reads the balanced accuracies on the test split from
+`./run results --json`: with each kind of kernels, against float32 with the same. Goal: ptq-int8 at most 0.010 below for
+every seed with either; ends with 1 where it is missed. What else is given goes to `./run all`: other events and weights
+with --set dataset.seed=2 --set train.seed=2, or with --data FOLDER --init FILE.h5 --set train.epochs=0.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 from measure import PROJECT, commit
 from tabulate import tabulate
 
-from coralline import host
+from coralline import catalogue, host
 
 KERNELS = {"tflite-cpu": "built-in", "litert-cpu": "XNNPACK"}  # of the runtimes
 LARGEST_LOSS = 0.010
@@ -33,7 +34,7 @@ INT8 = ("ptq-int8-stock", "ptq-int8", "qat-int8", "qat-int8-paper")
 def main() -> int:
     """Run every seed and print one line for each model and seed; return 1 where the goal is missed."""
     asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
-    asked.add_argument("--models", default="all")
+    asked.add_argument("--models", default=",".join(catalogue.specs()["paper"].all_models))
     asked.add_argument("--seeds", default="1,2,3,4,5")
     asked.add_argument("--recipes", default="float32,ptq-int8-stock,ptq-int8")
     asked.add_argument("--engine", default="auto")
