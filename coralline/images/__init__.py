@@ -20,6 +20,7 @@ from coralline.catalogue import PROJECT, specs
 from coralline.errors import ImageError, ProfileError, nearest
 from coralline.images import built
 from coralline.images.bases import Base
+from coralline.images.failures import Failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 UNMADE = "not made yet"
 LABEL = "coralline.recipe"
-FAILURE_VALID_S = 3_600.0  # a vendor that did not answer is asked again an hour later
 OWN_AUTHORITIES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 PASSED_ON = ("PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 PINS = {"lock": "requirements.lock", "vendor": "vendor.lock", "debian": "debian.lock"}  # files of an image's folder
@@ -50,6 +50,7 @@ class Images:
         self._docker = project / "docker"
         self._home = home or project / ".coralline" / "images"
         self._clock = clock
+        self._failures = Failures(clock)
         self._digest = functools.cache(built.digest_of_files)  # files do not change while a run plans
 
     def names(self) -> list[str]:
@@ -132,11 +133,8 @@ class Images:
         return self._base(name).recorded()
 
     def unavailable(self, name: str) -> str | None:
-        """Say why the image could not be built within the last day, or None."""
-        failed = built.load(self._failure(name), self._failure_recipe(name))
-        if failed is None or not 0 <= self._clock() - float(failed["time"]) < FAILURE_VALID_S:
-            return None
-        return str(failed["reason"])
+        """Say why the image could not be built lately, or None."""
+        return self._failures.reason(self._failure(name), self._failure_recipe(name))
 
     def build(self, name: str, progress: OnEvent, *, fresh: bool = False) -> str:
         """Build the image unless the daemon has it, and return its id; `fresh` builds it again without any cache.
@@ -235,12 +233,8 @@ class Images:
 
     def _remember(self, name: str, error: ImageError) -> None:
         if self.is_vendor(name):
-            failed = {
-                "recipe_digest": self._failure_recipe(name),
-                "reason": f"{error.message}; `./run image.build {name}` asks again",
-                "time": self._clock(),
-            }
-            built.save(self._failure(name), failed)
+            reason = f"{error.message}; `./run image.build {name}` asks again"
+            self._failures.remember(self._failure(name), self._failure_recipe(name), reason)
 
     def base_path(self, name: str) -> Path:
         """Return where the image's base is described."""

@@ -12,20 +12,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from typing import TYPE_CHECKING, Any
 
 from coralline.errors import ImageError
 from coralline.images import Images, built
+from coralline.images.failures import Failures
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from coralline.engines.base import OnEvent
     from coralline.engines.remote.wire import Wire
-
-FAILURE_VALID_S = 3_600.0
 
 
 class RemoteBuild:
@@ -35,6 +33,7 @@ class RemoteBuild:
         self._project = project
         self._home = home
         self._wire = wire
+        self._failures = Failures()
 
     def recipe(self, name: str) -> dict[str, Any]:
         """Return what the image is made from, and for which kind of processor."""
@@ -44,9 +43,7 @@ class RemoteBuild:
         """Say why the image cannot be had there, as far as is known."""
         if self._images().is_vendor(name):
             return f"the vendor's files in the image {name} are for x86-64, the other machine is {self._platform()}"
-        failed = built.load(self._failure(name), built.digest_of(self.recipe(name)))
-        is_fresh = failed is not None and 0 <= time.time() - float(failed["time"]) < FAILURE_VALID_S
-        return str(failed["reason"]) if failed is not None and is_fresh else None
+        return self._failures.reason(self._failure(name), built.digest_of(self.recipe(name)))
 
     def identity(self, name: str) -> dict[str, str]:
         """Return the image's id and its base, for records."""
@@ -70,8 +67,7 @@ class RemoteBuild:
             self._check(name, progress)
             return self._built(name, progress)
         except ImageError as error:
-            failed = {"recipe_digest": built.digest_of(self.recipe(name)), "reason": error.message, "time": time.time()}
-            built.save(self._failure(name), failed)
+            self._failures.remember(self._failure(name), built.digest_of(self.recipe(name)), error.message)
             raise
 
     def _check(self, name: str, progress: OnEvent) -> None:
