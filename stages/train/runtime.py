@@ -19,6 +19,7 @@ def configure(device: str, threads: int, seed: int) -> None:
     Raises:
         InputError: a GPU was asked for and TensorFlow sees none.
     """
+    _keep_sums_in_order()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     _choose(device)
@@ -52,6 +53,21 @@ def facts() -> Dict[str, Any]:
 def versions() -> Dict[str, str]:
     """Name the libraries that the numbers depend on."""
     return {"tensorflow": tf.__version__, "keras": version("keras"), "numpy": np.__version__}
+
+
+def _keep_sums_in_order() -> None:
+    """Switch off what op determinism does not see: Grappler saves memory at the cost of the order of additions.
+
+    Where it expects a function to hold more than 80 % of the 256 MiB that TensorFlow takes for a processor's memory, it
+    turns sums of three tensors or more, such as the gradients of parallel branches, into additions in the order in
+    which they are ready (SchedulingPass in tensorflow/core/grappler/optimizers/memory_optimizer.cc).
+    """
+    from tensorflow.python.eager import context  # no public name in TensorFlow 2.15 chooses this one pass
+
+    options = tf.compat.v1.ConfigProto()
+    rewriting = options.graph_options.rewrite_options
+    rewriting.memory_optimization = rewriting.NO_MEM_OPT
+    context.context()._config = options  # noqa: SLF001
 
 
 def _gpus() -> Any:
